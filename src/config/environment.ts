@@ -1,0 +1,123 @@
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { parseDurationMs, parseSizeBytes } from './units.ts';
+
+/** An unset variable and an empty one mean the same: compose files pass `${X:-}`. */
+const optional = <T extends z.ZodType>(schema: T) =>
+  z.preprocess((value) => (value === '' ? undefined : value), schema.optional());
+
+const withDefault = <T extends z.ZodType>(schema: T, fallback: z.input<T>) =>
+  z.preprocess((value) => (value === undefined || value === '' ? fallback : value), schema);
+
+const integer = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
+
+const boolean = z
+  .enum(['true', 'false', '1', '0'], { error: 'must be true or false' })
+  .transform((v) => v === 'true' || v === '1');
+
+const duration = z.string().transform((text, context) => {
+  const value = parseDurationMs(text);
+  if (value !== null) return value;
+  context.addIssue({ code: 'custom', message: 'must be a duration such as 90s, 2m or 1h' });
+  return z.NEVER;
+});
+
+const size = z.string().transform((text, context) => {
+  const value = parseSizeBytes(text);
+  if (value !== null && value > 0) return value;
+  context.addIssue({ code: 'custom', message: 'must be a size such as 32MiB' });
+  return z.NEVER;
+});
+
+const httpUrl = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
+    'must be an http or https URL',
+  );
+
+/** A pool of vendor keys, comma-separated. A key ends up in a header: no control characters, no spaces. */
+const keyPool = z.string().transform((text, context) => {
+  const keys = text
+    .split(',')
+    .map((key) => key.trim())
+    .filter((key) => key !== '');
+  if (keys.some((key) => !/^[\x21-\x7e]+$/.test(key))) {
+    context.addIssue({ code: 'custom', message: 'must hold printable characters without spaces' });
+  }
+  return keys;
+});
+
+const concurrency = integer(1, 1_000_000);
+
+/** Every variable the gateway reads, with its default. Names are a contract (see .env.example). */
+export const environmentSchema = z.object({
+  PORT: withDefault(integer(0, 65_535), '8080'),
+  HOST: withDefault(z.string(), '0.0.0.0'),
+  DATABASE_URL: optional(
+    z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL, or unset for SQLite'),
+  ),
+  REDIS_URL: optional(z.string().regex(/^rediss?:\/\//, 'must be a redis:// URL, or unset for memory')),
+  DATA_DIR: withDefault(z.string(), './data'),
+  ADMIN_TOKEN: optional(z.string().min(16, 'must have at least 16 characters')),
+  DEEPSEEK_API_KEY: optional(keyPool),
+  OPENAI_API_KEY: optional(keyPool),
+  ANTHROPIC_API_KEY: optional(keyPool),
+  DEEPSEEK_BASE_URL: optional(httpUrl),
+  OPENAI_BASE_URL: optional(httpUrl),
+  ANTHROPIC_BASE_URL: optional(httpUrl),
+  TOKENROUTER_FALLBACK_BASE_URL: optional(httpUrl),
+  TOKENROUTER_CONFIG: optional(z.string()),
+  WORKERS: withDefault(
+    integer(1, 64),
+    String(process.platform === 'linux' ? Math.min(64, availableParallelism()) : 1),
+  ),
+  CACHE_INJECT_ENABLED: withDefault(boolean, 'true'),
+  CACHE_TTL: withDefault(z.enum(['5m', '1h'], { error: 'must be 5m or 1h' }), '5m'),
+  DEDUP_ENABLED: withDefault(boolean, 'true'),
+  DEDUP_TTL: withDefault(duration, '2m'),
+  DEDUP_SCOPE: withDefault(z.enum(['key', 'global'], { error: 'must be key or global' }), 'key'),
+  TOOL_SORT_ENABLED: withDefault(boolean, 'true'),
+  TOOL_ORDER: withDefault(z.enum(['sorted'], { error: 'must be sorted' }), 'sorted'),
+  MAX_BODY_BYTES: withDefault(size, '32MiB'),
+  SHUTDOWN_TIMEOUT: withDefault(duration, '30s'),
+  LOG_LEVEL: withDefault(
+    z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+      error: 'must be one of trace, debug, info, warn, error, fatal, silent',
+    }),
+    'info',
+  ),
+  RATE_LIMIT_ENABLED: withDefault(boolean, 'true'),
+  RATE_LIMIT_RPM: optional(concurrency),
+  RATE_LIMIT_TPM: optional(integer(1, 1e12)),
+  GLOBAL_CONCURRENT_LIMIT: withDefault(concurrency, '10000'),
+  STREAM_CONCURRENT_LIMIT: optional(concurrency),
+  NON_STREAM_CONCURRENT_LIMIT: optional(concurrency),
+  PROVIDER_CONCURRENT_LIMIT: optional(concurrency),
+  UPSTREAM_CONNECT_TIMEOUT: withDefault(duration, '10s'),
+  UPSTREAM_FIRST_BYTE_TIMEOUT: withDefault(duration, '5m'),
+  UPSTREAM_IDLE_TIMEOUT: withDefault(duration, '60s'),
+  UPSTREAM_TOTAL_TIMEOUT: withDefault(duration, '15m'),
+  DB_MAX_OPEN_CONNS: withDefault(integer(1, 10_000), '10'),
+  DB_MAX_IDLE_CONNS: withDefault(integer(0, 10_000), '2'),
+  DB_CONN_MAX_LIFETIME: withDefault(duration, '30m'),
+  AUTH_CACHE_TTL: withDefault(duration, '5m'),
+  PROXY_MAX_IDLE_CONNS: withDefault(integer(0, 1_000_000), '4096'),
+  PROXY_MAX_IDLE_CONNS_PER_HOST: withDefault(integer(0, 1_000_000), '1024'),
+  PROXY_MAX_CONNS_PER_HOST: withDefault(integer(0, 1_000_000), '0'),
+  PROXY_IDLE_CONN_TIMEOUT: withDefault(duration, '90s'),
+  LEDGER_SYNC: withDefault(
+    z.enum(['interval', 'always'], { error: 'must be interval or always' }),
+    'interval',
+  ),
+  LEDGER_SYNC_INTERVAL: withDefault(duration, '100ms'),
+  HTTP_PROXY: optional(httpUrl),
+  HTTPS_PROXY: optional(httpUrl),
+});
+
+export type Environment = z.output<typeof environmentSchema>;

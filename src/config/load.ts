@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs';
+import type { ZodError } from 'zod';
+import { knownProfile, type ProviderSettings, type RoutingSettings } from '../providers/registry.ts';
+import { environmentSchema, type Environment } from './environment.ts';
+import { fileSchema, type ConfigFile } from './file.ts';
+
+/** Everything the process needs to know, validated whole and frozen; plain data, so that it crosses threads. */
+export interface Config {
+  readonly env: Readonly<Environment>;
+  readonly routing: RoutingSettings;
+  /** `make dev`: loopback admin without a token, bundled simulator when there is no vendor. */
+  readonly dev: boolean;
+}
+
+/** All faults of a configuration at once, one line each. */
+export class ConfigError extends Error {
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(
+      `configuration has ${faults.length} fault${faults.length === 1 ? '' : 's'}:\n  ${faults.join('\n  ')}`,
+    );
+    this.name = 'ConfigError';
+    this.faults = faults;
+  }
+}
+
+const describe = (error: ZodError, prefix: string): string[] =>
+  error.issues.map((issue) => `${prefix}${issue.path.map(String).join('.')}: ${issue.message}`);
+
+function readConfigFile(path: string, faults: string[]): ConfigFile {
+  let parsed: unknown;
+  try {
+    parsed = Bun.YAML.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    faults.push(
+      `TOKENROUTER_CONFIG: cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`,
+    );
+    return {};
+  }
+  const result = fileSchema.safeParse(parsed ?? {});
+  if (result.success) return result.data;
+  faults.push(...describe(result.error, `${path}: `));
+  return {};
+}
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+function fileProviders(file: ConfigFile, variables: Variables, faults: string[]): ProviderSettings[] {
+  return (file.providers ?? []).map((one) => {
+    if (one.base_url === undefined && knownProfile(one.id) === undefined) {
+      faults.push(`providers.${one.id}.base_url: is required for a provider that is not built in`);
+    }
+    const accounts = (one.accounts ?? []).map((account, index) => {
+      const apiKey =
+        account.api_key ?? (account.api_key_env === undefined ? undefined : variables[account.api_key_env]);
+      if (apiKey === undefined || apiKey === '') {
+        faults.push(
+          `providers.${one.id}.accounts[${index}]: ${account.api_key_env === undefined ? 'needs api_key or api_key_env' : `${account.api_key_env} is not set`}`,
+        );
+      }
+      return { name: account.name ?? `${one.id}-${index}`, apiKey: apiKey ?? '' };
+    });
+    return {
+      id: one.id,
+      baseUrl: one.base_url ?? null,
+      accounts,
+      models: one.models ?? [],
+      streamUsage: one.stream_usage ?? null,
+      promptCacheKey: one.prompt_cache_key ?? null,
+    };
+  });
+}
+
+/** Lays the environment over the file's providers: a key or URL set there wins. */
+function mergeVendor(
+  providers: ProviderSettings[],
+  id: string,
+  keys: readonly string[] | undefined,
+  url: string | undefined,
+) {
+  const hasKeys = keys !== undefined && keys.length > 0;
+  if (!hasKeys && url === undefined) return;
+  const at = providers.findIndex((one) => one.id === id);
+  const base: ProviderSettings = providers[at] ?? {
+    id,
+    baseUrl: null,
+    accounts: [],
+    models: [],
+    streamUsage: null,
+    promptCacheKey: null,
+  };
+  const merged: ProviderSettings = {
+    ...base,
+    baseUrl: url ?? base.baseUrl,
+    accounts: hasKeys ? keys.map((apiKey, index) => ({ name: `${id}-${index}`, apiKey })) : base.accounts,
+  };
+  if (at < 0) providers.push(merged);
+  else providers[at] = merged;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFreeze(inner);
+  }
+  return value;
+}
+
+/** Reads environment and file once. Throws {@link ConfigError} with every fault. */
+export function loadConfig(variables: Variables, options: { readonly dev?: boolean } = {}): Config {
+  const faults: string[] = [];
+  const result = environmentSchema.safeParse(variables);
+  if (!result.success) faults.push(...describe(result.error, ''));
+  const filePath = variables['TOKENROUTER_CONFIG'];
+  const file = filePath === undefined || filePath === '' ? {} : readConfigFile(filePath, faults);
+  const providers = fileProviders(file, variables, faults);
+  if (!result.success) throw new ConfigError(faults);
+
+  const env = result.data;
+  mergeVendor(providers, 'deepseek', env.DEEPSEEK_API_KEY, env.DEEPSEEK_BASE_URL);
+  mergeVendor(providers, 'openai', env.OPENAI_API_KEY, env.OPENAI_BASE_URL);
+
+  let defaultProvider = file.default_provider ?? null;
+  if (providers.length === 0 && env.TOKENROUTER_FALLBACK_BASE_URL !== undefined) {
+    const fallback = {
+      id: 'fallback',
+      baseUrl: env.TOKENROUTER_FALLBACK_BASE_URL,
+      accounts: [],
+      models: [],
+      streamUsage: null,
+      promptCacheKey: null,
+    };
+    providers.push(fallback);
+    defaultProvider ??= fallback.id;
+  }
+  if (defaultProvider !== null && !providers.some((one) => one.id === defaultProvider)) {
+    faults.push(`default_provider: no provider is named ${defaultProvider}`);
+  }
+  const ids = providers.map((one) => one.id);
+  for (const id of new Set(ids.filter((id, index) => ids.indexOf(id) !== index)))
+    faults.push(`providers: ${id} is named twice`);
+  if (env.DATABASE_URL !== undefined) {
+    faults.push('DATABASE_URL: PostgreSQL storage is not built yet; unset it to use SQLite in DATA_DIR');
+  }
+  if (faults.length > 0) throw new ConfigError(faults);
+  return deepFreeze({
+    env,
+    routing: { providers, aliases: file.aliases ?? {}, defaultProvider },
+    dev: options.dev ?? false,
+  });
+}

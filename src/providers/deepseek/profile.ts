@@ -1,0 +1,11 @@
+import type { ProviderProfile } from '../types.ts';
+
+/** DeepSeek: automatic disk cache, no knobs (guide "Context Caching"); only prompt bytes and `user_id` matter. */
+export const deepseek: ProviderProfile = {
+  id: 'deepseek',
+  dialect: 'openai-chat',
+  defaultBaseUrl: 'https://api.deepseek.com',
+  modelPatterns: [/^deepseek-/],
+  streamUsage: true,
+  promptCacheKey: 'never',
+};
