@@ -1,0 +1,46 @@
+# Every target does its own set-up: Bun at the pinned version from npm where that version is not installed, dependencies as
+# locked.
+BUN_VERSION := 1.4.5
+LOCAL_BUN := .bun/node_modules/.bin/bun
+BUN := $(shell [ "`bun --version 2>/dev/null`" = "$(BUN_VERSION)" ] && command -v bun || echo $(CURDIR)/$(LOCAL_BUN))
+export PATH := $(dir $(BUN)):$(PATH)
+
+.PHONY: dev test build lint format bench clean setup
+
+setup: node_modules/.installed
+
+$(LOCAL_BUN):
+	@echo "bun $(BUN_VERSION) is not installed: taking it from npm into .bun/"
+	@mkdir -p .bun
+	@# npm versions differ in whether they run a package's install script, so it is run by hand.
+	@npm install --prefix .bun --no-save --no-audit --no-fund --loglevel=error --ignore-scripts bun@$(BUN_VERSION)
+	@cd .bun/node_modules/bun && node install.js
+	@$(LOCAL_BUN) --version >/dev/null
+
+node_modules/.installed: package.json bun.lock $(if $(wildcard $(BUN)),,$(LOCAL_BUN))
+	@$(BUN) install --frozen-lockfile
+	@touch $@
+
+dev: setup
+	@$(BUN) src/main.ts serve --dev
+
+test: setup
+	@$(BUN) test --timeout 60000
+
+build: setup
+	@mkdir -p dist
+	$(BUN) build --compile --minify --sourcemap=none \
+	  --no-compile-autoload-bunfig --no-compile-autoload-dotenv \
+	  src/main.ts workers/proxy.ts workers/metrics.ts workers/storage.ts --outfile dist/tokenrouter
+
+lint: setup
+	@node_modules/.bin/oxfmt --check
+	@node_modules/.bin/oxlint --type-aware --deny-warnings
+	@node_modules/.bin/tsc --noEmit
+	@$(BUN) node_modules/knip/bin/knip.js
+
+format: setup
+	@node_modules/.bin/oxfmt
+
+clean:
+	rm -rf dist node_modules .bun
