@@ -1,84 +1,120 @@
+import { MONEY, SLOT, type SharedMemory } from '../shared/memory-map.ts';
 import type { Price } from './prices.ts';
 
 /** A prompt token has about this many bytes; fewer than usual, so that the hold is rather too high. */
 const BYTES_PER_TOKEN = 3;
 const OUTPUT_HOLD_TOKENS = 4_096;
+const HOLD_ROUNDS = 3;
 
 /** What to hold for a call: input at the uncached price, and a bounded answer at the output price. Nano-USD. */
-export function holdNanoUsd(price: Price, inputBytes: number, maxOutputTokens: number | null): number {
-  const output = Math.min(maxOutputTokens ?? price.maxOutputTokens, OUTPUT_HOLD_TOKENS);
+export function holdNanoUsd(
+  price: Price,
+  inputBytes: number,
+  maxOutputTokens: number | null,
+  choices = 1,
+): number {
+  const output = Math.min(maxOutputTokens ?? price.maxOutputTokens, OUTPUT_HOLD_TOKENS) * choices;
   return Math.round(((inputBytes / BYTES_PER_TOKEN) * price.input + output * price.output) * 1_000);
 }
 
-/** What the ledger must know of a key. */
+/** What the quota must know of a key: its place in the money table, and its limit (null: none). */
 export interface QuotaKey {
   readonly slot: number;
-  readonly spentBaseNanoUsd: number;
   readonly quotaNanoUsd: number | null;
 }
 
 /**
- * Spent and held money of every key, in shared memory; one writer per word, readers sum.
+ * Spent and held money of every key, as one proxy thread writes it and everyone reads it.
  *
  * ```
- *   Float64, nano-USD:  [slot 0][thread 0][spent, held] [thread 1][spent, held] … [slot 1] …
+ *   money      [worker][slot][spent | held | last used]   each worker writes its own part
+ *   slotMoney  [slot][base | stored | …]                  what was spent before this process; written by storage
+ *
+ *   spent(key) = base + Σ worker.spent       held(key) = Σ worker.held
  * ```
  *
- * `spent` counts from the start of the process; what was stored before is the key's `spentBaseNanoUsd`. A float holds
- * whole nano-USD exactly up to 9 million USD.
+ * Nano-USD in doubles, exact up to 9 million USD. A word has one writer, so a plain add is enough.
  */
 export class QuotaLedger {
-  readonly #words: Float64Array;
+  readonly #money: Float64Array;
+  readonly #slotMoney: Float64Array;
   readonly #workers: number;
-  readonly #worker: number;
+  readonly #stride: number;
+  readonly #own: number;
 
-  constructor(words: Float64Array, workers: number, worker: number) {
-    this.#words = words;
-    this.#workers = workers;
-    this.#worker = worker;
+  /** @param worker whose words this thread writes; readers pass any. */
+  constructor(memory: SharedMemory, worker: number) {
+    this.#money = memory.money;
+    this.#slotMoney = memory.slotMoney;
+    this.#workers = memory.workers;
+    this.#stride = memory.maxKeys * MONEY.words;
+    this.#own = worker * this.#stride;
   }
 
-  /** Adds to the own hold, sums, takes back if over. A key with money left and nothing held gets one call in any case. */
+  /** Nothing is left: not even a shared answer may be had. */
+  exhausted(key: QuotaKey): boolean {
+    return key.quotaNanoUsd !== null && this.spent(key.slot) >= key.quotaNanoUsd;
+  }
+
+  /**
+   * Holds money for a call: adds to the own word, sums over all threads, takes back if over. A key with money left and
+   * nothing else held always gets its call, whatever it may cost.
+   */
   tryHold(key: QuotaKey, amountNanoUsd: number): boolean {
-    const own = this.#index(key.slot, this.#worker) + 1;
-    const words = this.#words;
-    if (key.quotaNanoUsd === null) {
-      words[own]! += amountNanoUsd;
-      return true;
+    const own = this.#own + key.slot * MONEY.words + MONEY.held;
+    const money = this.#money;
+    // Two threads that meet here see each other's hold and both step back; whoever tries again alone gets through.
+    for (let round = 0; round < HOLD_ROUNDS; round++) {
+      money[own]! += amountNanoUsd;
+      if (key.quotaNanoUsd === null) return true;
+      const left = key.quotaNanoUsd - this.spent(key.slot);
+      const held = this.held(key.slot);
+      if (left > 0 && (held <= left || held - amountNanoUsd <= 0)) return true;
+      money[own] = Math.max(0, money[own]! - amountNanoUsd);
+      if (left <= 0 || this.held(key.slot) > 0) return false;
     }
-    const spent = this.spent(key.slot, key.spentBaseNanoUsd);
-    const heldBefore = this.held(key.slot);
-    const left = key.quotaNanoUsd - spent;
-    if (left <= 0) return false;
-    if (heldBefore > 0 && heldBefore + amountNanoUsd > left) return false;
-    words[own]! += amountNanoUsd;
-    return true;
+    return false;
   }
 
+  /** The call has ended and cost this much; its hold is over. */
   settle(slot: number, heldNanoUsd: number, costNanoUsd: number): void {
-    const own = this.#index(slot, this.#worker);
-    this.#words[own]! += costNanoUsd;
+    this.#money[this.#own + slot * MONEY.words + MONEY.spent]! += costNanoUsd;
     this.release(slot, heldNanoUsd);
   }
 
   release(slot: number, heldNanoUsd: number): void {
-    const own = this.#index(slot, this.#worker) + 1;
-    this.#words[own] = Math.max(0, this.#words[own]! - heldNanoUsd);
+    const own = this.#own + slot * MONEY.words + MONEY.held;
+    this.#money[own] = Math.max(0, this.#money[own]! - heldNanoUsd);
   }
 
-  spent(slot: number, baseNanoUsd: number): number {
-    let sum = baseNanoUsd;
-    for (let worker = 0; worker < this.#workers; worker++) sum += this.#words[this.#index(slot, worker)]!;
-    return sum;
+  /** Notes that the key was used. */
+  touch(slot: number, wallClockMs: number): void {
+    this.#money[this.#own + slot * MONEY.words + MONEY.lastUsedMs] = wallClockMs;
+  }
+
+  spent(slot: number): number {
+    return this.#slotMoney[slot * SLOT.words + SLOT.baseSpent]! + this.#sum(slot, MONEY.spent);
   }
 
   held(slot: number): number {
-    let sum = 0;
-    for (let worker = 0; worker < this.#workers; worker++) sum += this.#words[this.#index(slot, worker) + 1]!;
-    return sum;
+    return this.#sum(slot, MONEY.held);
   }
 
-  #index(slot: number, worker: number): number {
-    return (slot * this.#workers + worker) * 2;
+  /** 0: not in this process. */
+  lastUsedMs(slot: number): number {
+    let last = 0;
+    for (let worker = 0; worker < this.#workers; worker++) {
+      const at = this.#money[worker * this.#stride + slot * MONEY.words + MONEY.lastUsedMs]!;
+      if (at > last) last = at;
+    }
+    return last;
+  }
+
+  #sum(slot: number, word: number): number {
+    let sum = 0;
+    for (let worker = 0; worker < this.#workers; worker++) {
+      sum += this.#money[worker * this.#stride + slot * MONEY.words + word]!;
+    }
+    return sum;
   }
 }

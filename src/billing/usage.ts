@@ -11,3 +11,12 @@ export interface Usage {
   readonly cacheKnown: boolean;
   readonly estimated: boolean;
 }
+
+/** All tokens of a call, as rate limits count them. */
+export const tokensOf = (usage: Usage): number =>
+  usage.uncachedInput +
+  usage.cacheRead +
+  usage.cacheWrite5m +
+  usage.cacheWrite1h +
+  usage.cacheWrite30m +
+  usage.output;

@@ -1,0 +1,118 @@
+/** Words of the claim table: 16,384 buckets of 8 (DESIGN: 2^17). */
+const CLAIM_WORDS = 1 << 17;
+/** Storage and metrics beat behind the proxies. */
+const CONTROL_THREADS = 2;
+/** API keys that can be in use by one process; more threads make room for fewer. */
+const MAX_KEYS = 1 << 20;
+const MONEY_BYTES = 256 * 1024 * 1024;
+
+/** Words of one (worker, key) in the money table. */
+export const MONEY = {
+  spent: 0,
+  held: 1,
+  lastUsedMs: 2,
+  /** Rate window: minutes since 1970 of the current one, its counts, and those of the one before. */
+  minute: 3,
+  requests: 4,
+  tokens: 5,
+  lastRequests: 6,
+  lastTokens: 7,
+  /** One cache line. */
+  words: 8,
+} as const;
+/** Words of one key in the slot table. */
+export const SLOT = { baseSpent: 0, stored: 1, storedLastUsedMs: 2, words: 3 } as const;
+export const KEY_ID_BYTES = 16;
+/** Providers a configuration may name; bounds the connection gauges. */
+export const MAX_PROVIDERS = 64;
+
+/**
+ * Everything the threads share; a plain record of typed views, so that it can be posted to a worker.
+ *
+ * ```
+ *  view         type     layout                               writer
+ *  heartbeats   Int32    [proxy 0..N-1 | storage | metrics]   the thread that beats
+ *  inFlight     Int32    [worker][non_stream, stream]         proxy `worker`
+ *  providerCalls Int32   [worker][provider]                   proxy `worker`
+ *  replayBytes  Float64  [worker]                             proxy `worker`
+ *  connections  Float64  [worker][provider][state]            proxy `worker`
+ *  claims       Uint32   [2^17], buckets of 8                 the claim's owner (src/dedup/claim-table.ts)
+ *  money        Float64  [worker][slot][8: MONEY]             proxy `worker` (src/billing/quota.ts, rate.ts)
+ *  slotKeys     Uint8    [slot][16]  the key's UUID           storage
+ *  slotMoney    Float64  [slot][base, stored, stored use]     storage
+ *  slotCount    Int32    [1]                                  storage
+ *  metrics      Float64  [worker][words]                      proxy `worker` (src/shared/counters.ts)
+ *  labels       Uint8    [worker][row][bytes]                 proxy `worker`
+ * ```
+ *
+ * One writer per word; readers sum. `claims` alone is contended, and touched through Atomics only. When a thread dies the
+ * primary zeroes its gauges and holds ({@link releaseWorker}); its counters go on in its successor.
+ */
+export interface SharedMemory {
+  readonly workers: number;
+  readonly maxKeys: number;
+  readonly heartbeats: Int32Array<SharedArrayBuffer>;
+  readonly inFlight: Int32Array<SharedArrayBuffer>;
+  readonly providerCalls: Int32Array<SharedArrayBuffer>;
+  readonly replayBytes: Float64Array<SharedArrayBuffer>;
+  readonly connections: Float64Array<SharedArrayBuffer>;
+  readonly claims: Uint32Array<SharedArrayBuffer>;
+  readonly money: Float64Array<SharedArrayBuffer>;
+  readonly slotKeys: Uint8Array<SharedArrayBuffer>;
+  readonly slotMoney: Float64Array<SharedArrayBuffer>;
+  readonly slotCount: Int32Array<SharedArrayBuffer>;
+  readonly metrics: Float64Array<SharedArrayBuffer>;
+  readonly labels: Uint8Array<SharedArrayBuffer>;
+}
+
+export interface MemoryOptions {
+  readonly workers: number;
+  /** Size of one worker's counters and label texts (src/shared/counters.ts). */
+  readonly metricWords: number;
+  readonly labelBytes: number;
+  /** Tests make small tables. */
+  readonly maxKeys?: number;
+}
+
+const float64 = (words: number) => new Float64Array(new SharedArrayBuffer(words * 8));
+const int32 = (words: number) => new Int32Array(new SharedArrayBuffer(words * 4));
+const uint8 = (bytes: number) => new Uint8Array(new SharedArrayBuffer(bytes));
+
+/** Zeroed by the system when first touched: a table for many keys costs no memory until they are used. */
+export function createMemory(options: MemoryOptions): SharedMemory {
+  const { workers } = options;
+  const maxKeys =
+    options.maxKeys ?? Math.min(MAX_KEYS, Math.floor(MONEY_BYTES / (workers * MONEY.words * 8)));
+  return {
+    workers,
+    maxKeys,
+    providerCalls: int32(workers * MAX_PROVIDERS),
+    heartbeats: int32(workers + CONTROL_THREADS),
+    inFlight: int32(workers * 2),
+    replayBytes: float64(workers),
+    connections: float64(workers * MAX_PROVIDERS * 3),
+    claims: new Uint32Array(new SharedArrayBuffer(CLAIM_WORDS * 4)),
+    money: float64(workers * maxKeys * MONEY.words),
+    slotKeys: uint8(maxKeys * KEY_ID_BYTES),
+    slotMoney: float64(maxKeys * SLOT.words),
+    slotCount: int32(1),
+    metrics: float64(workers * options.metricWords),
+    labels: uint8(workers * options.labelBytes),
+  };
+}
+
+/** Index of the heartbeat of a thread that is no proxy. */
+export const heartbeatOf = (memory: SharedMemory, thread: 'storage' | 'metrics'): number =>
+  memory.workers + (thread === 'storage' ? 0 : 1);
+
+/** Gives back what a dead proxy thread held: its gauges and holds. Called by the primary after the thread has closed. */
+export function releaseWorker(memory: SharedMemory, worker: number): void {
+  Atomics.store(memory.inFlight, worker * 2, 0);
+  Atomics.store(memory.inFlight, worker * 2 + 1, 0);
+  memory.replayBytes[worker] = 0;
+  memory.providerCalls.fill(0, worker * MAX_PROVIDERS, (worker + 1) * MAX_PROVIDERS);
+  memory.connections.fill(0, worker * MAX_PROVIDERS * 3, (worker + 1) * MAX_PROVIDERS * 3);
+  const base = worker * memory.maxKeys * MONEY.words;
+  const slots = Atomics.load(memory.slotCount, 0);
+  for (let slot = 0; slot < slots; slot++) memory.money[base + slot * MONEY.words + MONEY.held] = 0;
+}
