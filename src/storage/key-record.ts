@@ -1,9 +1,15 @@
-/** An API key as threads know it; never the key itself. Times in ms since 1970, money in nano-USD. */
-export interface KeyRecord {
+/** An API key as storage holds it; never the key itself. Times in ms since 1970, money in nano-USD. */
+export interface StoredKey {
   readonly id: string;
   readonly name: string;
+  /** First characters of the key, to recognise it by. */
   readonly keyPrefix: string;
   readonly quotaNanoUsd: number | null;
+  /** As of the last sweep; what came since stands in shared memory. */
+  readonly spentNanoUsd: number;
+  /** Requests and tokens a minute; null: the gateway's own limit, if it has one. */
+  readonly rpm: number | null;
+  readonly tpm: number | null;
   readonly allowedModels: readonly string[] | null;
   readonly expiresAt: number | null;
   readonly tags: Readonly<Record<string, string>>;
@@ -12,18 +18,24 @@ export interface KeyRecord {
   readonly createdAt: number;
   readonly revokedAt: number | null;
   readonly lastUsedAt: number | null;
-  /** The key's place in the shared money table, given at its first load in this process and never reused. */
-  readonly slot: number;
-  /** What it had spent when the slot was given. */
-  readonly spentBaseNanoUsd: number;
 }
 
+/** A key as the threads know it. */
+export interface KeyRecord extends StoredKey {
+  /** Its place in the shared money table: given when it is first used in this process, never reused. -1: none yet. */
+  readonly slot: number;
+}
+
+/** What a new key is made of; `hash` is all that is kept of the key itself. */
 export interface NewKey {
   readonly id: string;
   readonly hash: string;
   readonly name: string;
   readonly keyPrefix: string;
   readonly quotaNanoUsd: number | null;
+  /** Requests and tokens a minute; null: the gateway's own limit, if it has one. */
+  readonly rpm: number | null;
+  readonly tpm: number | null;
   readonly allowedModels: readonly string[] | null;
   readonly expiresAt: number | null;
   readonly tags: Readonly<Record<string, string>>;
@@ -35,11 +47,21 @@ export interface NewKey {
 /** What PATCH may change. */
 export type KeyChange = Partial<
   Pick<
-    KeyRecord,
-    'name' | 'quotaNanoUsd' | 'allowedModels' | 'expiresAt' | 'tags' | 'dedup' | 'passthrough' | 'revokedAt'
+    StoredKey,
+    | 'name'
+    | 'quotaNanoUsd'
+    | 'rpm'
+    | 'tpm'
+    | 'allowedModels'
+    | 'expiresAt'
+    | 'tags'
+    | 'dedup'
+    | 'passthrough'
+    | 'revokedAt'
   >
 >;
 
+/** What a key has spent since the last batch. */
 export interface UsageDelta {
   readonly id: string;
   readonly spentNanoUsd: number;

@@ -1,4 +1,4 @@
-import type { KeyChange, KeyRecord, NewKey, UsageDelta } from './key-record.ts';
+import type { KeyChange, KeyRecord, NewKey } from './key-record.ts';
 
 /** What other threads ask of the storage thread, over a port of their own. */
 export type StorageCall =
@@ -7,7 +7,8 @@ export type StorageCall =
   | { readonly op: 'list' }
   | { readonly op: 'create'; readonly key: NewKey }
   | { readonly op: 'update'; readonly id: string; readonly change: KeyChange }
-  | { readonly op: 'recordUsage'; readonly batch: readonly UsageDelta[] };
+  /** Everything spent so far is stored when this is answered. */
+  | { readonly op: 'flush' };
 
 export interface StorageRequest {
   readonly id: number;

@@ -5,6 +5,8 @@ CREATE TABLE api_keys (
   key_prefix TEXT NOT NULL,
   quota_nano_usd INTEGER,
   spent_nano_usd INTEGER NOT NULL DEFAULT 0,
+  rpm INTEGER,
+  tpm INTEGER,
   allowed_models TEXT,
   expires_at INTEGER,
   tags TEXT NOT NULL,

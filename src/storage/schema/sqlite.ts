@@ -8,6 +8,8 @@ export const apiKeys = sqliteTable('api_keys', {
   keyPrefix: text('key_prefix').notNull(),
   quotaNanoUsd: integer('quota_nano_usd'),
   spentNanoUsd: integer('spent_nano_usd').notNull().default(0),
+  rpm: integer('rpm'),
+  tpm: integer('tpm'),
   allowedModels: text('allowed_models', { mode: 'json' }).$type<readonly string[]>(),
   expiresAt: integer('expires_at'),
   tags: text('tags', { mode: 'json' }).$type<Readonly<Record<string, string>>>().notNull(),

@@ -1,0 +1,165 @@
+import { afterAll, describe, expect, test } from 'bun:test';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { QuotaLedger } from '../billing/quota.ts';
+import { createMemory } from '../shared/memory-map.ts';
+import { keyHash } from './key-hash.ts';
+import type { NewKey } from './key-record.ts';
+import type { KeyStore } from './key-store.ts';
+import { SlotBook } from './slots.ts';
+import { SpendSweep } from './spend-sweep.ts';
+import { SqliteStore } from './sqlite-store.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'tokenrouter-storage-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const file = (): string => join(folder, `${crypto.randomUUID()}.db`);
+const memory = () => createMemory({ workers: 2, metricWords: 1, labelBytes: 1, maxKeys: 4 });
+
+function newKey(change: Partial<NewKey> = {}): NewKey {
+  return {
+    id: crypto.randomUUID(),
+    hash: keyHash(crypto.randomUUID()),
+    name: 'a key',
+    keyPrefix: 'sk-tr-abcdef',
+    quotaNanoUsd: 5_000_000_000,
+    rpm: null,
+    tpm: null,
+    allowedModels: ['gpt-4o'],
+    expiresAt: null,
+    tags: { team: 'a' },
+    dedup: true,
+    passthrough: false,
+    createdAt: 1_000,
+    ...change,
+  };
+}
+
+/** What every store does, whatever holds it. */
+function conforms(name: string, open: () => KeyStore): void {
+  describe(name, () => {
+    test('a key comes back as it was made, by hash and by id', async () => {
+      const store = open();
+      const key = newKey();
+      const { hash, ...rest } = key;
+      const made = await store.create(key);
+      expect(made).toEqual({ ...rest, spentNanoUsd: 0, revokedAt: null, lastUsedAt: null });
+      expect(await store.findByHash(hash)).toEqual(made);
+      expect(await store.findById(key.id)).toEqual(made);
+      expect(await store.findByHash('0'.repeat(64))).toBeNull();
+      expect(JSON.stringify(made)).not.toContain(hash);
+      await store.close();
+    });
+
+    test('a hash is taken once', async () => {
+      const store = open();
+      const key = newKey();
+      await store.create(key);
+      const again = async (): Promise<unknown> => store.create(newKey({ hash: key.hash }));
+      expect(again()).rejects.toThrow();
+      await store.close();
+    });
+
+    test('a change touches what it names and nothing else', async () => {
+      const store = open();
+      const made = await store.create(newKey());
+      expect(await store.update(made.id, { quotaNanoUsd: null, allowedModels: null, rpm: 5 })).toEqual({
+        ...made,
+        quotaNanoUsd: null,
+        allowedModels: null,
+        rpm: 5,
+      });
+      expect(await store.update(made.id, {})).toMatchObject({ rpm: 5 });
+      expect(await store.update(crypto.randomUUID(), { rpm: 1 })).toBeNull();
+      await store.close();
+    });
+
+    test('usage is added, never written over, and the last use only goes forward', async () => {
+      const store = open();
+      const { id } = await store.create(newKey());
+      await store.recordUsage([{ id, spentNanoUsd: 10, lastUsedAtMs: 50 }]);
+      await store.recordUsage([{ id, spentNanoUsd: 7, lastUsedAtMs: 40 }]);
+      expect(await store.findById(id)).toMatchObject({ spentNanoUsd: 17, lastUsedAt: 50 });
+      await store.close();
+    });
+
+    test('keys are listed oldest first', async () => {
+      const store = open();
+      for (const createdAt of [30, 10, 20]) await store.create(newKey({ createdAt }));
+      expect((await store.list()).map((key) => key.createdAt)).toEqual([10, 20, 30]);
+      await store.close();
+    });
+  });
+}
+
+conforms('SqliteStore', () => new SqliteStore(file()));
+
+describe('SqliteStore on disk', () => {
+  test('what was stored is there at the next start, and migrations run once', () => {
+    const path = file();
+    const first = new SqliteStore(path);
+    const { id } = first.create(newKey());
+    first.close();
+    const second = new SqliteStore(path);
+    expect(second.findById(id)?.name).toBe('a key');
+    second.close();
+  });
+});
+
+describe('slots and spending', () => {
+  test('places outlive the storage thread, are never given twice, and run out with an error', () => {
+    const shared = memory();
+    const store = new SqliteStore(file());
+    const keys = Array.from({ length: 5 }, () => store.create(newKey()));
+    const book = new SlotBook(shared);
+    expect(keys.slice(0, 3).map((key) => book.give(key))).toEqual([0, 1, 2]);
+    expect(book.give(keys[1]!)).toBe(1);
+    const successor = new SlotBook(shared);
+    expect(successor.find(keys[2]!.id)).toBe(2);
+    expect(successor.find(keys[3]!.id)).toBe(-1);
+    expect(successor.give(keys[3]!)).toBe(3);
+    expect(() => successor.give(keys[4]!)).toThrow('more than 4 API keys');
+    store.close();
+  });
+
+  test('a sweep stores what was spent on every thread, once', async () => {
+    const shared = memory();
+    const store = new SqliteStore(file());
+    const key = store.create(newKey());
+    const book = new SlotBook(shared);
+    const slot = book.give(key);
+    const [one, two] = [new QuotaLedger(shared, 0), new QuotaLedger(shared, 1)];
+    one.settle(slot, 0, 30);
+    two.settle(slot, 0, 12);
+    two.touch(slot, 99);
+    await new SpendSweep(shared, book, store).run();
+    // A successor of the storage thread must not store it again.
+    await new SpendSweep(shared, new SlotBook(shared), store).run();
+    expect(store.findById(key.id)).toMatchObject({ spentNanoUsd: 42, lastUsedAt: 99 });
+    expect(one.spent(slot)).toBe(42);
+    one.settle(slot, 0, 1);
+    await new SpendSweep(shared, book, store).run();
+    expect(store.findById(key.id)?.spentNanoUsd).toBe(43);
+    store.close();
+  });
+
+  test('a batch that cannot be written is written by the next sweep', async () => {
+    const shared = memory();
+    const store = new SqliteStore(file());
+    const key = store.create(newKey());
+    const book = new SlotBook(shared);
+    new QuotaLedger(shared, 0).settle(book.give(key), 0, 30);
+    let failures = 1;
+    const flaky: KeyStore = Object.assign(Object.create(store) as KeyStore, {
+      recordUsage: (batch: Parameters<KeyStore['recordUsage']>[0]) => {
+        if (failures-- > 0) throw new Error('disk full');
+        store.recordUsage(batch);
+      },
+    });
+    const sweep = new SpendSweep(shared, book, flaky);
+    expect(sweep.run()).rejects.toThrow('disk full');
+    await sweep.run();
+    expect(store.findById(key.id)?.spentNanoUsd).toBe(30);
+    store.close();
+  });
+});
