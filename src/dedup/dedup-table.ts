@@ -1,0 +1,333 @@
+import type { UnclaimedReason } from '../shared/labels.ts';
+import { Answer } from './answer.ts';
+import type { ClaimTable } from './claim-table.ts';
+import { RemoteConsumer, type PeerMessage, type ToFollower, type ToLeader } from './peer-protocol.ts';
+import type { ReplayBudget } from './replay-budget.ts';
+
+/** This request calls the vendor and fills `answer`. */
+export interface Lead {
+  readonly role: 'leader';
+  readonly answer: Answer;
+  /** The call is over (done, failed, aborted): it can no longer be joined. Twice is harmless. */
+  release(): void;
+  /** The leader's own quota or deadline stopped it before a byte: followers look the call up again. */
+  gone(): void;
+}
+
+/** Another request's answer, on this thread or followed from another. */
+export interface Follow {
+  readonly role: 'follower';
+  readonly answer: Answer;
+}
+
+const JOIN_TIMEOUT_MS = 250;
+const SWEEP_MS = 1_000;
+/** A request looks its call up once, and twice more after GONE; then it leads unclaimed. */
+export const MAX_ATTEMPTS = 3;
+/** A call without a word in the claim table: only requests of its own thread can join it. */
+const UNCLAIMED = -1;
+
+export interface DedupOptions {
+  readonly claims: ClaimTable;
+  readonly budget: ReplayBudget;
+  /** A call that has run for longer can no longer be joined. */
+  readonly ttlMs: number;
+  readonly now: () => number;
+  readonly onUnclaimed: (reason: UnclaimedReason) => void;
+}
+
+interface Led {
+  readonly answer: Answer;
+  readonly key: string;
+  readonly index: number;
+  readonly startedAtMs: number;
+}
+
+interface Followed {
+  readonly answer: Answer;
+  readonly key: string;
+  readonly id: number;
+  readonly incarnation: number;
+  readonly port: MessagePort;
+  readonly timer: ReturnType<typeof setTimeout>;
+  /** Bytes that came while no client here could take any; acknowledged once one can. */
+  unacknowledged: number;
+  wanted: boolean;
+}
+
+const keyOf = (hash: Uint8Array): string =>
+  Buffer.from(hash.buffer, hash.byteOffset, hash.byteLength).toString('latin1');
+
+/**
+ * One proxy thread's calls in flight: those it leads and those it follows on other threads.
+ *
+ * ```
+ *  asking thread                         leading thread
+ *    JOIN id, hash  ───────────────────►  in the own table?
+ *    follower Answer ◄── SNAPSHOT, HEAD, BYTES…, END | FAIL      yes: a RemoteConsumer of the leader's Answer
+ *         │        ── TAKEN n ─────────►  (window of bytes on their way)
+ *         └ clients ◄── GONE                                     no: look up again
+ * ```
+ *
+ * However many requests of the asking thread want the call, it follows once; they share the follower's Answer.
+ */
+export class DedupTable {
+  readonly #options: DedupOptions;
+  readonly #led = new Map<string, Led>();
+  readonly #followed = new Map<string, Followed>();
+  readonly #followedById = new Map<number, Followed>();
+  readonly #peers = new Map<number, MessagePort>();
+  readonly #remote = new Map<string, RemoteConsumer>();
+  readonly #sweep: ReturnType<typeof setInterval>;
+  #nextId = 1;
+
+  constructor(options: DedupOptions) {
+    this.#options = options;
+    this.#sweep = setInterval(() => this.expire(), SWEEP_MS);
+  }
+
+  /** A call that is never shared. */
+  static unshared(budget: ReplayBudget): Lead {
+    const answer = new Answer(budget);
+    // Nobody can join, so nothing is kept for it.
+    answer.closeToJoiners();
+    return { role: 'leader', answer, release: () => {}, gone: () => answer.gone() };
+  }
+
+  /** Calls led and followed here, and followers served to other threads. */
+  get sizes(): { readonly led: number; readonly followed: number; readonly remote: number } {
+    return { led: this.#led.size, followed: this.#followed.size, remote: this.#remote.size };
+  }
+
+  /**
+   * Leads the call or follows whoever does; one synchronous block.
+   *
+   * @param attempt how often this request has looked its call up before: 0, then 1 and 2 after GONE. From
+   *   {@link MAX_ATTEMPTS} on it looks at this thread's own calls only.
+   */
+  acquire(hash: Uint8Array, attempt: number): Lead | Follow {
+    const key = keyOf(hash);
+    const led = this.#led.get(key);
+    if (led !== undefined) {
+      if (!this.#expired(led) && led.answer.joinable) return { role: 'follower', answer: led.answer };
+      this.#release(led);
+    }
+    if (attempt >= MAX_ATTEMPTS) return this.#unclaimed(key, 'attempts');
+    const followed = this.#followed.get(key);
+    if (followed !== undefined) return { role: 'follower', answer: followed.answer };
+    const claim = this.#options.claims.claim(hash);
+    switch (claim.kind) {
+      case 'claimed':
+        return this.#lead(key, claim.index);
+      case 'unclaimed':
+        return this.#unclaimed(key, claim.reason);
+      case 'join': {
+        const port = this.#peers.get(claim.incarnation);
+        return port === undefined
+          ? this.#unclaimed(key, 'no_peer')
+          : this.#join(key, claim.incarnation, port);
+      }
+      default:
+        return claim satisfies never;
+    }
+  }
+
+  /** Another proxy thread; `port` leads to its table. */
+  addPeer(incarnation: number, port: MessagePort): void {
+    this.#peers.set(incarnation, port);
+    // Not `on`: a port that came by message has it only where node:worker_threads was loaded.
+    port.onmessage = (event: MessageEvent<PeerMessage>) => this.#receive(incarnation, port, event.data);
+  }
+
+  /** A thread died: who has had no byte of its answers looks up again, the others end with an error. */
+  onPeerDead(incarnation: number): void {
+    this.#peers.get(incarnation)?.close();
+    this.#peers.delete(incarnation);
+    for (const followed of this.#followedById.values()) {
+      if (followed.incarnation !== incarnation) continue;
+      this.#forget(followed);
+      const { answer } = followed;
+      if (answer.begun) answer.fail('upstream_closed', 'The thread that led this call has ended.');
+      else answer.gone();
+    }
+    for (const [name, consumer] of this.#remote) {
+      if (consumer.incarnation !== incarnation) continue;
+      this.#remote.delete(name);
+      consumer.detach();
+    }
+  }
+
+  /** Releases what has run for longer than the TTL. Called by an interval; tests call it with a clock of their own. */
+  expire(): void {
+    for (const led of this.#led.values()) if (this.#expired(led)) this.#release(led);
+  }
+
+  close(): void {
+    clearInterval(this.#sweep);
+    for (const led of this.#led.values()) this.#release(led);
+    for (const followed of this.#followedById.values()) clearTimeout(followed.timer);
+    for (const port of this.#peers.values()) port.close();
+  }
+
+  #unclaimed(key: string, reason: UnclaimedReason): Lead {
+    this.#options.onUnclaimed(reason);
+    return this.#lead(key, UNCLAIMED);
+  }
+
+  #lead(key: string, index: number): Lead {
+    const answer = new Answer(this.#options.budget);
+    const led: Led = { answer, key, index, startedAtMs: this.#options.now() };
+    this.#led.set(key, led);
+    answer.onNotJoinable = () => this.#release(led);
+    return {
+      role: 'leader',
+      answer,
+      release: () => this.#release(led),
+      gone: () => {
+        this.#release(led);
+        answer.gone();
+      },
+    };
+  }
+
+  #expired(led: Led): boolean {
+    return this.#options.now() - led.startedAtMs > this.#options.ttlMs;
+  }
+
+  /** Out of the table and the word cleared, in one synchronous block; twice is harmless. */
+  #release(led: Led): void {
+    if (this.#led.get(led.key) !== led) return;
+    this.#led.delete(led.key);
+    if (led.index !== UNCLAIMED) this.#options.claims.release(led.index);
+    led.answer.closeToJoiners();
+  }
+
+  #join(key: string, incarnation: number, port: MessagePort): Follow {
+    const id = this.#nextId++;
+    const answer = new Answer(this.#options.budget);
+    const timer = setTimeout(() => {
+      this.#leave(followed);
+      this.#options.onUnclaimed('timeout');
+      // The claim of a thread that does not answer may stand for long: no second look at it.
+      answer.gone(true);
+    }, JOIN_TIMEOUT_MS);
+    const followed: Followed = {
+      answer,
+      key,
+      id,
+      incarnation,
+      port,
+      timer,
+      unacknowledged: 0,
+      wanted: true,
+    };
+    // Out of the map, so that the next request follows the leader anew; it lives on for those it has.
+    answer.onNotJoinable = () => {
+      if (this.#followed.get(key) === followed) this.#followed.delete(key);
+    };
+    answer.onAbandoned = () => {
+      this.#leave(followed);
+      answer.gone();
+    };
+    answer.onDemand = (wanted) => {
+      followed.wanted = wanted;
+      if (wanted) this.#acknowledge(followed, 0);
+    };
+    this.#followed.set(key, followed);
+    this.#followedById.set(id, followed);
+    send(port, { t: 'join', id, hash: key });
+    return { role: 'follower', answer };
+  }
+
+  #leave(followed: Followed): void {
+    send(followed.port, { t: 'leave', id: followed.id });
+    this.#forget(followed);
+  }
+
+  #forget(followed: Followed): void {
+    clearTimeout(followed.timer);
+    this.#followedById.delete(followed.id);
+    if (this.#followed.get(followed.key) === followed) this.#followed.delete(followed.key);
+  }
+
+  /** Tells the leader's thread that bytes have found room, or keeps it waiting while no client here takes any. */
+  #acknowledge(followed: Followed, bytes: number): void {
+    followed.unacknowledged += bytes;
+    if (!followed.wanted || followed.unacknowledged === 0) return;
+    send(followed.port, { t: 'taken', id: followed.id, bytes: followed.unacknowledged });
+    followed.unacknowledged = 0;
+  }
+
+  #receive(incarnation: number, port: MessagePort, message: PeerMessage): void {
+    if (message.t === 'join' || message.t === 'taken' || message.t === 'leave') {
+      this.#serve(incarnation, port, message);
+    } else this.#follow(message);
+  }
+
+  /** The asking side. A reply that nobody waits for any more is dropped by its id. */
+  #follow(message: ToFollower): void {
+    const followed = this.#followedById.get(message.id);
+    if (followed === undefined) return;
+    const { answer } = followed;
+    clearTimeout(followed.timer);
+    switch (message.t) {
+      case 'snapshot':
+        break;
+      case 'head':
+        answer.head(message.head);
+        break;
+      case 'bytes':
+        answer.append(message.chunk);
+        this.#acknowledge(followed, message.chunk.byteLength);
+        break;
+      case 'end':
+        this.#forget(followed);
+        answer.end(message.meta);
+        break;
+      case 'fail':
+        this.#forget(followed);
+        answer.fail(message.code, message.message);
+        break;
+      case 'gone':
+        this.#forget(followed);
+        answer.gone();
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  /** The leading side. */
+  #serve(incarnation: number, port: MessagePort, message: ToLeader): void {
+    const name = `${incarnation}:${message.id}`;
+    switch (message.t) {
+      case 'taken':
+        this.#remote.get(name)?.taken(message.bytes);
+        break;
+      case 'leave': {
+        const consumer = this.#remote.get(name);
+        this.#remote.delete(name);
+        consumer?.detach();
+        break;
+      }
+      case 'join': {
+        const led = this.#led.get(message.hash);
+        if (led === undefined || !led.answer.joinable) {
+          send(port, { t: 'gone', id: message.id });
+          break;
+        }
+        send(port, { t: 'snapshot', id: message.id });
+        const consumer = new RemoteConsumer(incarnation, port, message.id, () => this.#remote.delete(name));
+        this.#remote.set(name, consumer);
+        consumer.cursor = led.answer.attach(consumer);
+        break;
+      }
+      default:
+        message satisfies never;
+    }
+  }
+}
+
+function send(port: MessagePort, message: PeerMessage): void {
+  port.postMessage(message);
+}

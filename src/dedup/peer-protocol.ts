@@ -1,0 +1,82 @@
+import type { ErrorCode } from '../errors/catalogue.ts';
+import type { AnswerConsumer, AnswerHead, AnswerMeta, Cursor } from './answer.ts';
+
+/** From the thread that follows to the thread that leads. `id` is the asking thread's, used once. */
+export type ToLeader =
+  | { readonly t: 'join'; readonly id: number; readonly hash: string }
+  /** So many bytes have found room on the asking thread. */
+  | { readonly t: 'taken'; readonly id: number; readonly bytes: number }
+  | { readonly t: 'leave'; readonly id: number };
+
+/** From the thread that leads: `snapshot`, then all events so far, then the rest as they come; or `gone`. */
+export type ToFollower =
+  | { readonly t: 'snapshot'; readonly id: number }
+  | { readonly t: 'head'; readonly id: number; readonly head: AnswerHead }
+  | { readonly t: 'bytes'; readonly id: number; readonly chunk: Uint8Array }
+  | { readonly t: 'end'; readonly id: number; readonly meta: AnswerMeta | null }
+  | { readonly t: 'fail'; readonly id: number; readonly code: ErrorCode; readonly message: string }
+  | { readonly t: 'gone'; readonly id: number };
+
+export type PeerMessage = ToLeader | ToFollower;
+
+/** Bytes a thread may have on their way to another before it waits for them to be taken. */
+const WINDOW_BYTES = 256 * 1024;
+
+/** A follower on another thread, as the leader's answer sees it: one more client. */
+export class RemoteConsumer implements AnswerConsumer {
+  readonly incarnation: number;
+  readonly #port: MessagePort;
+  readonly #id: number;
+  readonly #over: () => void;
+  #cursor: Cursor | null = null;
+  #onTheWay = 0;
+
+  constructor(incarnation: number, port: MessagePort, id: number, over: () => void) {
+    this.incarnation = incarnation;
+    this.#port = port;
+    this.#id = id;
+    this.#over = over;
+  }
+
+  set cursor(cursor: Cursor) {
+    this.#cursor = cursor;
+  }
+
+  taken(bytes: number): void {
+    this.#onTheWay -= bytes;
+    if (this.#onTheWay < WINDOW_BYTES) this.#cursor?.resume();
+  }
+
+  detach(): void {
+    this.#cursor?.detach();
+  }
+
+  onHead(head: AnswerHead): void {
+    this.#send({ t: 'head', id: this.#id, head });
+  }
+
+  onBytes(chunk: Uint8Array): boolean {
+    this.#send({ t: 'bytes', id: this.#id, chunk });
+    this.#onTheWay += chunk.byteLength;
+    return this.#onTheWay < WINDOW_BYTES;
+  }
+
+  onEnd(meta: AnswerMeta | null): void {
+    this.#over();
+    this.#send({ t: 'end', id: this.#id, meta });
+  }
+
+  onError(code: ErrorCode, message: string): void {
+    this.#over();
+    this.#send({ t: 'fail', id: this.#id, code, message });
+  }
+
+  onGone(): void {
+    this.#over();
+    this.#send({ t: 'gone', id: this.#id });
+  }
+
+  #send(message: ToFollower): void {
+    this.#port.postMessage(message);
+  }
+}
