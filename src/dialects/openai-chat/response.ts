@@ -1,36 +1,31 @@
 import type { Usage } from '../../billing/usage.ts';
+import { Kind, JsonDocument } from '../../std/json/document.ts';
+import type { EventVerdict, StreamReader } from '../types.ts';
 import { normaliseUsage } from './usage.ts';
 
 const decoder = new TextDecoder();
 const USAGE_KEY = Buffer.from('"usage"');
+const FINISH_REASON = Buffer.from('"finish_reason":"');
+const DONE = Buffer.from('[DONE]');
+const ERROR_STARTS = [Buffer.from('{"error"'), Buffer.from('{ "error"'), Buffer.from('{"object":"error"')];
+/** How OpenAI writes it behind `choices` on every record but the last. */
+const NULL_USAGE = Buffer.from('],"usage":null');
 
 /** Usage of a whole Chat Completions answer, or null when the body carries none. */
 export function usageOfBody(body: Uint8Array): Usage | null {
   if (Buffer.from(body.buffer, body.byteOffset, body.byteLength).indexOf(USAGE_KEY) < 0) return null;
+  return usageOf(body)?.usage ?? null;
+}
+
+function usageOf(json: Uint8Array): { usage: Usage | null } | null {
   try {
-    const parsed: unknown = JSON.parse(decoder.decode(body));
-    return typeof parsed === 'object' && parsed !== null
-      ? normaliseUsage((parsed as { usage?: unknown }).usage)
-      : null;
+    const parsed: unknown = JSON.parse(decoder.decode(json));
+    if (typeof parsed !== 'object' || parsed === null) return null;
+    return { usage: normaliseUsage((parsed as { usage?: unknown }).usage) };
   } catch {
     return null;
   }
 }
-
-/** What one event of a stream means to the gateway; everything else passes through to the byte. */
-export interface EventVerdict {
-  /** Last record of the stream (`[DONE]`). */
-  done: boolean;
-  /** An error record: the vendor failed after its 200. */
-  failed: boolean;
-  usage: Usage | null;
-  /** `keep`: relay as it is; `drop`: the client did not ask for it; a Uint8Array: relay this data instead. */
-  relay: 'keep' | 'drop' | Uint8Array;
-}
-
-const DONE = Buffer.from('[DONE]');
-const NULL_USAGE = [Buffer.from(',"usage":null'), Buffer.from(', "usage": null')];
-const ERROR_KEY = Buffer.from('"error"');
 
 function startsWith(bytes: Uint8Array, start: number, end: number, needle: Uint8Array): boolean {
   if (end - start < needle.length) return false;
@@ -39,60 +34,124 @@ function startsWith(bytes: Uint8Array, start: number, end: number, needle: Uint8
   return true;
 }
 
-/**
- * Judges one event's data, `bytes[start, end)`.
- *
- * @param strip the gateway asked for usage on its own account: the trailing record with empty `choices` and the
- *   `usage: null` of the others must not reach the client (OpenAI reference, `stream_options`).
- */
-export function judgeEvent(
-  bytes: Buffer,
-  start: number,
-  end: number,
-  strip: boolean,
-  verdict: EventVerdict,
-): void {
-  verdict.done = false;
-  verdict.failed = false;
-  verdict.usage = null;
-  verdict.relay = 'keep';
-  if (startsWith(bytes, start, end, DONE)) {
-    verdict.done = true;
-    return;
+/** Finds a needle in consecutive ranges of one buffer; the buffer is searched once, however many ranges it has. */
+class Needle {
+  readonly #needle: Buffer;
+  #buffer: Buffer | null = null;
+  #found = -1;
+
+  constructor(needle: Buffer) {
+    this.#needle = needle;
   }
-  const data = bytes.subarray(start, end);
-  const usageAt = data.indexOf(USAGE_KEY);
-  if (usageAt >= 0) {
-    for (const needle of NULL_USAGE) {
-      const at = data.indexOf(needle);
-      if (at < 0) continue;
-      if (strip) verdict.relay = Buffer.concat([data.subarray(0, at), data.subarray(at + needle.length)]);
-      return;
+
+  /** First place in `[start, end)`, or -1. */
+  find(bytes: Buffer, start: number, end: number): number {
+    if (this.#buffer !== bytes || this.#found < start) {
+      this.#buffer = bytes;
+      const at = bytes.indexOf(this.#needle, start);
+      this.#found = at < 0 ? bytes.length : at;
     }
-    inspectUsage(data, strip, verdict);
-    return;
+    return this.#found < end ? this.#found : -1;
   }
-  // `{"error":…}`: the key stands first in every recorded stream failure.
-  const errorAt = data.indexOf(ERROR_KEY);
-  if (errorAt >= 0 && errorAt <= 2) verdict.failed = true;
+
+  forget(): void {
+    this.#buffer = null;
+  }
 }
 
-function inspectUsage(data: Uint8Array, strip: boolean, verdict: EventVerdict): void {
-  let parsed: unknown;
+/** A member of the top-level object: from the comma that parts it from its neighbour to its end. */
+interface MemberRange {
+  readonly start: number;
+  readonly end: number;
+  readonly isNull: boolean;
+}
+
+const scratch = new JsonDocument();
+
+/** Where the top-level `usage` of a record stands, with the comma that goes with it; null when there is none. */
+export function usageMember(bytes: Buffer, start: number, end: number): MemberRange | null {
   try {
-    parsed = JSON.parse(decoder.decode(data));
+    scratch.parse(bytes.subarray(start, end));
   } catch {
-    return;
+    return null;
   }
-  if (typeof parsed !== 'object' || parsed === null) return;
-  const event = parsed as { usage?: unknown; choices?: unknown };
-  verdict.usage = normaliseUsage(event.usage);
-  if (!strip || verdict.usage === null) return;
-  if (Array.isArray(event.choices) && event.choices.length === 0) {
-    verdict.relay = 'drop';
-    return;
+  if (scratch.kind(0) !== Kind.Object) return null;
+  const last = scratch.next(0);
+  let previousEnd = -1;
+  for (let key = 1; key < last; key = scratch.next(key + 1)) {
+    if (scratch.textEquals(key, 'usage')) {
+      const isNull = scratch.kind(key + 1) === Kind.Null;
+      const next = scratch.next(key + 1);
+      if (previousEnd >= 0) return { start: start + previousEnd, end: start + scratch.end(key + 1), isNull };
+      // The first member goes with the comma behind it.
+      return {
+        start: start + scratch.start(key),
+        end: start + (next < last ? scratch.start(next) : scratch.end(key + 1)),
+        isNull,
+      };
+    }
+    previousEnd = scratch.end(key + 1);
   }
-  // Usage that rides on the finish chunk (DeepSeek): the chunk stays, its usage goes.
-  const { usage: _usage, ...rest } = event;
-  verdict.relay = Buffer.from(JSON.stringify(rest));
+  return null;
+}
+
+/**
+ * Reads the records of a Chat Completions stream (OpenAI reference, "Streaming"; `stream_options.include_usage`).
+ *
+ * With `stripUsage`, the trailing record with empty `choices` is dropped, and the `usage` of others (null at OpenAI, the
+ * figures on the finish record at DeepSeek) is cut out; the rest of the record keeps its bytes.
+ */
+export class ChatStreamReader implements StreamReader {
+  readonly #stripUsage: boolean;
+  readonly #usage = new Needle(USAGE_KEY);
+  readonly #nullUsage = new Needle(NULL_USAGE);
+  readonly #finish = new Needle(FINISH_REASON);
+
+  constructor(stripUsage: boolean) {
+    this.#stripUsage = stripUsage;
+  }
+
+  nextChunk(): void {
+    this.#usage.forget();
+    this.#nullUsage.forget();
+    this.#finish.forget();
+  }
+
+  judge(bytes: Buffer, start: number, end: number, verdict: EventVerdict): void {
+    verdict.done = startsWith(bytes, start, end, DONE);
+    verdict.finished = this.#finish.find(bytes, start, end) >= 0;
+    verdict.failed = false;
+    verdict.usage = null;
+    verdict.drop = false;
+    verdict.cutStart = verdict.cutEnd = 0;
+    const usageAt = this.#usage.find(bytes, start, end);
+    if (usageAt >= 0) this.#judgeUsage(bytes, start, end, verdict);
+    else verdict.failed = ERROR_STARTS.some((needle) => startsWith(bytes, start, end, needle));
+  }
+
+  #judgeUsage(bytes: Buffer, start: number, end: number, verdict: EventVerdict): void {
+    const nullAt = this.#nullUsage.find(bytes, start, end);
+    if (nullAt >= 0) {
+      if (!this.#stripUsage) return;
+      verdict.cutStart = nullAt + 1;
+      verdict.cutEnd = nullAt + NULL_USAGE.length;
+      return;
+    }
+    const member = usageMember(bytes, start, end);
+    if (member === null) return;
+    if (!member.isNull) verdict.usage = usageOf(bytes.subarray(start, end))?.usage ?? null;
+    if (!this.#stripUsage) return;
+    const choices = scratch.member(0, 'choices');
+    if (
+      choices >= 0 &&
+      scratch.kind(choices) === Kind.Array &&
+      scratch.next(choices) === choices + 1 &&
+      !member.isNull
+    ) {
+      verdict.drop = true;
+      return;
+    }
+    verdict.cutStart = member.start;
+    verdict.cutEnd = member.end;
+  }
 }

@@ -1,0 +1,41 @@
+import type { Usage } from '../billing/usage.ts';
+import type { GatewayError } from '../errors/gateway-error.ts';
+
+/** What one event of a stream means to the gateway; everything else passes through to the byte. Reused between events. */
+export interface EventVerdict {
+  /** The stream's last record. */
+  done: boolean;
+  /** The model has finished, even if no last record follows. */
+  finished: boolean;
+  /** The vendor failed after its 200. */
+  failed: boolean;
+  usage: Usage | null;
+  /** The client did not ask for this event: it is not relayed. */
+  drop: boolean;
+  /** Bytes to leave out when relaying, none when both are equal. */
+  cutStart: number;
+  cutEnd: number;
+}
+
+/** Reads the events of one stream, in order. */
+export interface StreamReader {
+  /** Called before the events of each chunk: the memory of an earlier one may be in use again. */
+  nextChunk(): void;
+  /** Judges an event's data, `bytes[start, end)`. */
+  judge(bytes: Buffer, start: number, end: number, verdict: EventVerdict): void;
+}
+
+/** A wire language, written once: what the gateway must know to relay and meter its answers. */
+export interface Dialect {
+  readonly id: 'openai-chat';
+  /** Behind the provider's base path. */
+  readonly path: string;
+  /** Usage of a whole answer, or null when it carries none. */
+  usageOfBody(body: Uint8Array): Usage | null;
+  /** @param stripUsage the gateway asked for usage on its own account: the client must not see it. */
+  streamReader(stripUsage: boolean): StreamReader;
+  /** The body of an error answer. */
+  errorBody(error: GatewayError): string;
+  /** The record that ends a stream which has failed after its head. */
+  errorEvent(error: GatewayError): string;
+}
