@@ -138,6 +138,11 @@ export function loadConfig(variables: Variables, options: { readonly dev?: boole
     faults.push(`default_provider: no provider is named ${defaultProvider}`);
   }
   const ids = providers.map((one) => one.id);
+  for (const [alias, target] of Object.entries(file.aliases ?? {})) {
+    const provider = target.includes('/') ? target.slice(0, target.indexOf('/')) : null;
+    if (provider !== null && defaultProvider === null && !providers.some((one) => one.id === provider))
+      faults.push(`aliases.${alias}: no provider is named ${provider}`);
+  }
   for (const id of new Set(ids.filter((id, index) => ids.indexOf(id) !== index)))
     faults.push(`providers: ${id} is named twice`);
   if (env.DATABASE_URL !== undefined) {

@@ -1,0 +1,34 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { timingSafeEqual } from 'node:crypto';
+
+export interface AdminToken {
+  readonly value: string;
+  readonly path: string;
+  /** Made just now: to be shown once. */
+  readonly created: boolean;
+}
+
+/** The configured token, the one of an earlier start, or a new one written to DATA_DIR/admin-token (mode 0600). */
+export function loadAdminToken(options: {
+  readonly given: string | undefined;
+  readonly dataDir: string;
+}): AdminToken {
+  const path = join(options.dataDir, 'admin-token');
+  if (options.given !== undefined) return { value: options.given, path, created: false };
+  if (existsSync(path)) {
+    const value = readFileSync(path, 'utf8').trim();
+    if (value !== '') return { value, path, created: false };
+  }
+  const value = `tr-admin-${Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString('hex')}`;
+  writeFileSync(path, `${value}\n`, { mode: 0o600 });
+  return { value, path, created: true };
+}
+
+const digest = (text: string): Uint8Array =>
+  new Uint8Array(new Bun.CryptoHasher('sha256').update(text).digest());
+
+/** Constant-time: both sides are hashed to one length first. */
+export function adminTokenMatches(given: string, expected: string): boolean {
+  return timingSafeEqual(digest(given), digest(expected));
+}

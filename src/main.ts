@@ -1,0 +1,46 @@
+import { Command } from 'commander';
+import packageJson from '../package.json' with { type: 'json' };
+import { runSimulator } from '../bench/simulator/cli.ts';
+import { runKeysCreate, runKeysList, runKeysRevoke } from './admin/command.ts';
+import { runServe } from './primary/serve.ts';
+
+const program = new Command('tokenrouter')
+  .description('Self-hosted LLM gateway: warm caches, no redundant calls, every dollar shown')
+  .version(packageJson.version);
+
+program
+  .command('serve', { isDefault: true })
+  .description('run the gateway (configuration: environment and TOKENROUTER_CONFIG)')
+  .option(
+    '--dev',
+    'bind to loopback, start the bundled simulator when no vendor is configured, print a first request',
+  )
+  .action((options: { dev?: boolean }) => runServe({ dev: options.dev ?? false }));
+
+const keys = program.command('keys').description('manage API keys of a running gateway');
+keys
+  .command('create')
+  .description('make an API key; it is shown once')
+  .requiredOption('--name <name>', 'what the key is for')
+  .option('--quota-usd <usd>', 'how much it may spend')
+  .action((options: { name: string; quotaUsd?: string }) => runKeysCreate(options));
+keys
+  .command('list')
+  .description('list API keys')
+  .action(() => runKeysList());
+keys
+  .command('revoke')
+  .description('revoke an API key')
+  .argument('<id>')
+  .action((id: string) => runKeysRevoke(id));
+
+program
+  .command('simulate')
+  .description('run the vendor simulator')
+  .option('--port <port>', 'port, 0 for any', '9901')
+  .option('--host <host>', 'address to bind', '127.0.0.1')
+  .action((options: { port: string; host: string }) =>
+    runSimulator({ port: Number(options.port), host: options.host }),
+  );
+
+await program.parseAsync();

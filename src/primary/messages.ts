@@ -1,0 +1,55 @@
+import type { Config } from '../config/load.ts';
+import type { SharedMemory } from '../shared/memory-map.ts';
+import type { Capacity } from './descriptors.ts';
+
+/** Another proxy thread as a new one learns of it: where its claims can be followed. */
+export interface PeerDescription {
+  readonly incarnation: number;
+  readonly port: MessagePort;
+}
+
+/** First message to a proxy thread. Ports are transferred. */
+export interface ProxyStart {
+  readonly type: 'start';
+  readonly worker: number;
+  readonly incarnation: number;
+  readonly config: Config;
+  readonly capacity: Capacity;
+  /** Where to listen; differs from the configuration when that asks for any port. */
+  readonly port: number;
+  readonly memory: SharedMemory;
+  readonly storage: MessagePort;
+  readonly metrics: MessagePort;
+  readonly peers: readonly PeerDescription[];
+  readonly hashSecret: Uint8Array;
+}
+
+/** An admin call that landed on a proxy thread, for the primary to answer. */
+export interface AdminCall {
+  readonly type: 'admin';
+  readonly id: number;
+  readonly method: string;
+  readonly path: string;
+  readonly authorization: string | null;
+  /** Loopback peer, Host localhost or 127.0.0.1 and no Origin: what `make dev` may trust. */
+  readonly local: boolean;
+  readonly body: Uint8Array;
+}
+
+export type ToProxy =
+  | ProxyStart
+  | { readonly type: 'peer'; readonly peer: PeerDescription }
+  | { readonly type: 'peer-dead'; readonly incarnation: number }
+  /** The storage or the metrics thread was replaced. */
+  | { readonly type: 'reconnect'; readonly to: 'storage' | 'metrics'; readonly port: MessagePort }
+  | { readonly type: 'invalidate-key'; readonly keyId: string; readonly ack: number }
+  | { readonly type: 'admin-reply'; readonly id: number; readonly status: number; readonly body: string }
+  | { readonly type: 'ready'; readonly ready: boolean; readonly reason: string }
+  | { readonly type: 'drain'; readonly deadlineMs: number };
+
+export type FromProxy =
+  | { readonly type: 'listening'; readonly port: number }
+  | { readonly type: 'failed'; readonly message: string }
+  | { readonly type: 'invalidated'; readonly ack: number }
+  | { readonly type: 'drained'; readonly leftInFlight: number }
+  | AdminCall;

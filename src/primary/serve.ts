@@ -1,0 +1,143 @@
+import { mkdirSync } from 'node:fs';
+import { loadAdminToken } from '../admin/token.ts';
+import { ConfigError, loadConfig, type Config } from '../config/load.ts';
+import { LABEL_BYTES, MAX_ROWS, METRIC_WORDS } from '../shared/counter-layout.ts';
+import { createMemory } from '../shared/memory-map.ts';
+import { StorageClient } from '../storage/client.ts';
+import { createLogger } from '../telemetry/logging.ts';
+import { AdminDesk } from './admin-desk.ts';
+import { descriptorLimit, fitCapacity } from './descriptors.ts';
+import { printDevGreeting } from './dev-greeting.ts';
+import { startDevUpstream } from './dev-upstream.ts';
+import { claimPort } from './port.ts';
+import { Supervisor, type ThreadName } from './supervisor.ts';
+import type { Log } from './watched-thread.ts';
+
+const NO_PROVIDER =
+  'no upstream is configured: set DEEPSEEK_API_KEY or OPENAI_API_KEY, or name a provider in the file of TOKENROUTER_CONFIG';
+
+/** Each thread's entry by name; the literal URLs are what the bundler follows. */
+function spawnThread(name: ThreadName): Worker {
+  switch (name) {
+    case 'proxy':
+      return new Worker(new URL('../../workers/proxy.ts', import.meta.url));
+    case 'metrics':
+      return new Worker(new URL('../../workers/metrics.ts', import.meta.url));
+    case 'storage':
+      return new Worker(new URL('../../workers/storage.ts', import.meta.url));
+    default:
+      return name satisfies never;
+  }
+}
+
+/** Says what went wrong, in one piece and without a stack, and ends the process. */
+function giveUp(error: unknown): never {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exit(1);
+}
+
+function readConfig(dev: boolean): Config {
+  const variables = dev ? { ...process.env, HOST: process.env['HOST'] ?? '127.0.0.1' } : process.env;
+  try {
+    return loadConfig(variables, { dev });
+  } catch (error) {
+    if (error instanceof ConfigError) return giveUp(error);
+    throw error;
+  }
+}
+
+/** What is set, accepted, and not in use yet: better said than found out. */
+function warnOfUnused({ env }: Config, log: Log): void {
+  if (env.REDIS_URL !== undefined) log.warn({}, 'REDIS_URL is set, but nothing is kept in Redis yet');
+  if (env.ANTHROPIC_API_KEY !== undefined)
+    log.warn({}, 'ANTHROPIC_API_KEY is set, but the Anthropic dialect is not built yet');
+}
+
+/** `tokenrouter serve`: runs until SIGTERM or SIGINT; exit code 0 after a clean stop. */
+export async function runServe(options: { readonly dev: boolean }): Promise<void> {
+  let config = readConfig(options.dev);
+  const log = createLogger(config.env.LOG_LEVEL, 'primary');
+  await claimPort(config.env.HOST, config.env.PORT).catch(giveUp);
+  const devUpstream = options.dev && config.routing.providers.length === 0 ? startDevUpstream() : null;
+  if (devUpstream !== null) config = devUpstream.configure(config);
+  const { env } = config;
+
+  const { capacity, warning } = fitCapacity(env.GLOBAL_CONCURRENT_LIMIT, descriptorLimit());
+  if (warning !== null) log.warn({}, warning);
+  warnOfUnused(config, log);
+  mkdirSync(env.DATA_DIR, { recursive: true });
+  const token = loadAdminToken({ given: env.ADMIN_TOKEN, dataDir: env.DATA_DIR });
+  if (token.created) console.log(`admin token (shown once, kept in ${token.path}): ${token.value}`);
+
+  const memory = createMemory({
+    workers: env.WORKERS,
+    metricWords: METRIC_WORDS,
+    labelBytes: MAX_ROWS * LABEL_BYTES,
+  });
+  let storage: StorageClient | null = null;
+  const supervisor = new Supervisor({
+    config,
+    capacity,
+    memory,
+    hashSecret: crypto.getRandomValues(new Uint8Array(32)),
+    log,
+    spawn: spawnThread,
+    onAdmin: (worker, call) => void desk.handle(worker, call),
+    onStorage: (port) => {
+      if (storage === null) storage = new StorageClient(port);
+      else storage.reconnect(port);
+    },
+  });
+  const storageClient = (): StorageClient => {
+    if (storage === null) throw new Error('storage has not started');
+    return storage;
+  };
+  const desk = new AdminDesk({
+    memory,
+    token: token.value,
+    trustLocal: config.dev,
+    storage: storageClient,
+    invalidateKey: (id) => supervisor.invalidateKey(id),
+    reply: (worker, id, status, body) => supervisor.reply(worker, id, status, body),
+  });
+
+  const port = await supervisor.start().catch(giveUp);
+  const stop = onStopSignals(async () => {
+    log.info({}, 'stopping: no new connections, finishing what runs');
+    const left = await supervisor.drain(env.SHUTDOWN_TIMEOUT);
+    if (left > 0) log.warn({ left }, 'requests were cut off at the shutdown timeout');
+    await storageClient()
+      .flush()
+      .catch((error: unknown) => log.error({ err: error }, 'the last spending could not be stored'));
+    supervisor.stop();
+    await devUpstream?.stop();
+    process.exit(0);
+  });
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+
+  if (config.routing.providers.length > 0) supervisor.setReady(true, '');
+  else {
+    supervisor.setReady(false, NO_PROVIDER);
+    console.warn(`not ready: ${NO_PROVIDER}`);
+  }
+  const host = env.HOST === '0.0.0.0' || env.HOST === '::' ? '127.0.0.1' : env.HOST;
+  const authority = host.includes(':') ? `[${host}]` : host;
+  console.log(`tokenrouter is listening on http://${authority}:${port} (${env.WORKERS} proxy threads)`);
+  if (options.dev) {
+    await printDevGreeting({
+      base: `http://${authority}:${port}`,
+      vendors: devUpstream === null ? config.routing.providers.map((provider) => provider.id) : null,
+    });
+  }
+}
+
+/** Runs once, however many signals come; the second one ends the process at once. */
+function onStopSignals(run: () => Promise<void>): () => void {
+  let stopping = false;
+  return () => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    void run();
+  };
+}

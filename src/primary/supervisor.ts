@@ -1,0 +1,309 @@
+import type { Config } from '../config/load.ts';
+import { ClaimTable } from '../dedup/claim-table.ts';
+import { heartbeatOf, releaseWorker, type SharedMemory } from '../shared/memory-map.ts';
+import type { FromStorage, ToStorage } from '../storage/thread.ts';
+import type { FromMetrics, ToMetrics } from '../telemetry/thread.ts';
+import type { Capacity } from './descriptors.ts';
+import { KeyInvalidation } from './key-invalidation.ts';
+import type { AdminCall, FromProxy, ToProxy } from './messages.ts';
+import { WatchedThread, type Log } from './watched-thread.ts';
+
+const CHECK_MS = 250;
+/** A check this late says that the whole process stood still. */
+const HELD_UP_MS = 500;
+/** A proxy without a beat for a second is stuck: the kernel goes on giving it connections, which hang. */
+const PROXY_WATCH = { stuckMs: 1_000, startMs: 10_000 };
+/** A query or a scrape may take long, and nobody hangs meanwhile. */
+const CONTROL_WATCH = { stuckMs: 10_000, startMs: 10_000 };
+/** Twelve bits of a claim word. */
+const MAX_INCARNATION = 4_095;
+/** A thread keeps its own deadline when it drains; this is for one that is stuck. */
+const DRAIN_GRACE_MS = 2_000;
+
+export type ThreadName = 'proxy' | 'metrics' | 'storage';
+
+export interface SupervisorOptions {
+  readonly config: Config;
+  readonly capacity: Capacity;
+  readonly memory: SharedMemory;
+  readonly hashSecret: Uint8Array;
+  readonly log: Log;
+  readonly spawn: (name: ThreadName) => Worker;
+  readonly onAdmin: (worker: number, call: AdminCall) => void;
+  /** A storage thread has started; the port is the primary's own way to it. */
+  readonly onStorage: (port: MessagePort) => void;
+}
+
+interface Proxy {
+  readonly worker: number;
+  readonly thread: WatchedThread<ToProxy, FromProxy>;
+  incarnation: number;
+  listening: boolean;
+  onDrained: ((left: number) => void) | null;
+}
+
+/**
+ * Owns the threads: starts them, watches their heartbeats, replaces a dead or stuck one and gives back what it held.
+ *
+ * ```
+ *  primary ──start(ports, memory)──► proxy i ◄──peer port──► proxy j        each proxy ◄─port─► storage, metrics
+ *     │ every 250 ms: has each heartbeat moved?  no → terminate()
+ *     └ on close of a proxy: sweep the claims of its incarnation → zero its gauges and holds → tell its peers
+ *       on close of storage or metrics: its successor gets a new port from every proxy
+ * ```
+ */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #proxies: Proxy[] = [];
+  readonly #storage: WatchedThread<ToStorage, FromStorage>;
+  readonly #metrics: WatchedThread<ToMetrics, FromMetrics>;
+  readonly #invalidation = new KeyInvalidation((keyId, ack) =>
+    this.#broadcast({ type: 'invalidate-key', keyId, ack }),
+  );
+  #nextIncarnation = 1;
+  #watch: ReturnType<typeof setInterval> | null = null;
+  #port: number;
+  #ready = { ready: false, reason: 'starting' };
+  /** Set while starting: what is waited for, and how it fails. */
+  #starting: { readonly done: () => void; readonly failed: (error: Error) => void } | null = null;
+  #storageStarted = false;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#port = options.config.env.PORT;
+    this.#storage = this.#controlThread<ToStorage, FromStorage>('storage', {
+      type: 'start',
+      dataDir: options.config.env.DATA_DIR,
+      memory: options.memory,
+    });
+    this.#metrics = this.#controlThread<ToMetrics, FromMetrics>('metrics', {
+      type: 'start',
+      memory: options.memory,
+      providers: options.config.routing.providers.map((provider) => provider.id),
+    });
+    for (let worker = 0; worker < options.config.env.WORKERS; worker++)
+      this.#proxies.push(this.#proxy(worker));
+  }
+
+  /** Starts every thread; resolves with the port once storage works and all proxies listen. */
+  async start(): Promise<number> {
+    const started = new Promise<void>((done, failed) => {
+      this.#starting = { done, failed };
+    });
+    this.#storage.start();
+    this.#metrics.start();
+    // With `PORT=0` the first proxy picks the port and the others join it.
+    const first = this.#port === 0 ? 1 : this.#proxies.length;
+    for (const proxy of this.#proxies.slice(0, first)) proxy.thread.start();
+    this.#watchBeats();
+    await started;
+    this.#starting = null;
+    return this.#port;
+  }
+
+  setReady(ready: boolean, reason: string): void {
+    this.#ready = { ready, reason };
+    this.#broadcast({ type: 'ready', ready, reason });
+  }
+
+  reply(worker: number, id: number, status: number, body: string): void {
+    this.#proxies[worker]?.thread.post({ type: 'admin-reply', id, status, body });
+  }
+
+  /** Resolves when no thread goes by the old record of the key any more. */
+  invalidateKey(keyId: string): Promise<void> {
+    const alive = this.#proxies.filter((proxy) => proxy.thread.alive);
+    return this.#invalidation.run(
+      keyId,
+      alive.map((proxy) => proxy.worker),
+    );
+  }
+
+  /** Stops accepting, waits for what runs, then ends the proxies. Answers how many requests were cut off. */
+  async drain(timeoutMs: number): Promise<number> {
+    const drains = this.#proxies.map(async (proxy) => {
+      proxy.thread.retire();
+      if (!proxy.thread.alive) return 0;
+      const drained = new Promise<number>((resolve) => {
+        proxy.onDrained = resolve;
+      });
+      proxy.thread.post({ type: 'drain', deadlineMs: timeoutMs });
+      const left = await Promise.race([drained, Bun.sleep(timeoutMs + DRAIN_GRACE_MS).then(() => 0)]);
+      proxy.thread.stop();
+      return left;
+    });
+    const lefts = await Promise.all(drains);
+    return lefts.reduce((sum, left) => sum + left, 0);
+  }
+
+  /** Ends the other threads; the last, because storage still takes what the proxies have spent. */
+  stop(): void {
+    if (this.#watch !== null) clearInterval(this.#watch);
+    for (const proxy of this.#proxies) proxy.thread.stop();
+    this.#metrics.stop();
+    this.#storage.stop();
+  }
+
+  #watchBeats(): void {
+    let checkedAtMs = performance.now();
+    this.#watch = setInterval(() => {
+      const nowMs = performance.now();
+      const heldUp = nowMs - checkedAtMs > HELD_UP_MS;
+      checkedAtMs = nowMs;
+      for (const thread of [...this.#proxies.map((proxy) => proxy.thread), this.#storage, this.#metrics]) {
+        if (heldUp) thread.forgive(nowMs);
+        thread.check(nowMs);
+      }
+    }, CHECK_MS);
+  }
+
+  #controlThread<Outgoing, Incoming extends FromStorage | FromMetrics>(
+    name: 'storage' | 'metrics',
+    startMessage: Outgoing,
+  ): WatchedThread<Outgoing | ToStorage | ToMetrics, Incoming> {
+    const { memory, log, spawn } = this.#options;
+    return new WatchedThread<Outgoing | ToStorage | ToMetrics, Incoming>({
+      name,
+      watch: CONTROL_WATCH,
+      spawn: () => spawn(name),
+      heartbeat: () => Atomics.load(memory.heartbeats, heartbeatOf(memory, name)),
+      onSpawn: (thread) => {
+        thread.post(startMessage);
+        for (const proxy of this.#proxies) {
+          if (!proxy.thread.alive) continue;
+          const port = this.#connect(thread);
+          proxy.thread.post({ type: 'reconnect', to: name, port }, [port]);
+        }
+        if (name === 'storage') this.#options.onStorage(this.#connect(thread));
+      },
+      onMessage: (message) => {
+        if (message.type === 'started') {
+          (name === 'storage' ? this.#storage : this.#metrics).running();
+          if (name === 'storage') this.#storageStarted = true;
+          this.#checkStarted();
+        } else if (message.type === 'failed') {
+          this.#failed(`the ${name} thread cannot start: ${message.message}`);
+        } else log.warn({ thread: name, reason: message.message }, 'spending could not be stored yet');
+      },
+      onClose: () => this.#starting?.failed(new Error(`the ${name} thread died while starting`)),
+      log,
+    });
+  }
+
+  /** A new port to a control thread. */
+  #connect(thread: Pick<WatchedThread<ToStorage | ToMetrics, unknown>, 'post'>): MessagePort {
+    const { port1, port2 } = new MessageChannel();
+    thread.post({ type: 'connect', port: port2 }, [port2]);
+    return port1;
+  }
+
+  #proxy(worker: number): Proxy {
+    const { memory, spawn, log } = this.#options;
+    const proxy: Proxy = {
+      worker,
+      incarnation: 0,
+      listening: false,
+      onDrained: null,
+      thread: new WatchedThread<ToProxy, FromProxy>({
+        name: `proxy-${worker}`,
+        watch: PROXY_WATCH,
+        spawn: () => spawn('proxy'),
+        heartbeat: () => Atomics.load(memory.heartbeats, worker),
+        onSpawn: () => this.#startProxy(proxy),
+        onMessage: (message) => this.#onMessage(proxy, message),
+        onClose: () => this.#onClose(proxy),
+        log,
+      }),
+    };
+    return proxy;
+  }
+
+  #startProxy(proxy: Proxy): void {
+    const { config, capacity, memory, hashSecret, log } = this.#options;
+    // Never reused: a word of an earlier incarnation must not look like one of this.
+    if (this.#nextIncarnation > MAX_INCARNATION) {
+      log.error({ worker: proxy.worker }, 'too many thread restarts: no incarnation is left');
+      proxy.thread.stop();
+      return;
+    }
+    proxy.incarnation = this.#nextIncarnation++;
+    const peers = this.#proxies
+      .filter((other) => other !== proxy && other.thread.alive && other.incarnation > 0)
+      .map((other) => {
+        const { port1, port2 } = new MessageChannel();
+        other.thread.post({ type: 'peer', peer: { incarnation: proxy.incarnation, port: port2 } }, [port2]);
+        return { incarnation: other.incarnation, port: port1 };
+      });
+    const storage = this.#connect(this.#storage);
+    const metrics = this.#connect(this.#metrics);
+    proxy.thread.post(
+      {
+        type: 'start',
+        worker: proxy.worker,
+        incarnation: proxy.incarnation,
+        config,
+        capacity,
+        port: this.#port,
+        memory,
+        storage,
+        metrics,
+        peers,
+        hashSecret,
+      },
+      [storage, metrics, ...peers.map((peer) => peer.port)],
+    );
+    proxy.thread.post({ type: 'ready', ...this.#ready });
+  }
+
+  #onMessage(proxy: Proxy, message: FromProxy): void {
+    switch (message.type) {
+      case 'listening': {
+        proxy.listening = true;
+        proxy.thread.running();
+        const chosen = this.#port === 0;
+        this.#port = message.port;
+        if (chosen) for (const other of this.#proxies) if (other !== proxy) other.thread.start();
+        this.#checkStarted();
+        break;
+      }
+      case 'failed':
+        this.#failed(`proxy thread ${proxy.worker} cannot start: ${message.message}`);
+        break;
+      case 'invalidated':
+        this.#invalidation.acknowledge(message.ack, proxy.worker);
+        break;
+      case 'drained':
+        proxy.onDrained?.(message.leftInFlight);
+        break;
+      case 'admin':
+        this.#options.onAdmin(proxy.worker, message);
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #onClose(proxy: Proxy): void {
+    const { memory } = this.#options;
+    proxy.listening = false;
+    ClaimTable.sweep(memory.claims, proxy.incarnation);
+    releaseWorker(memory, proxy.worker);
+    this.#broadcast({ type: 'peer-dead', incarnation: proxy.incarnation });
+    this.#invalidation.gone(proxy.worker);
+    proxy.onDrained?.(0);
+    this.#starting?.failed(new Error(`proxy thread ${proxy.worker} died while starting`));
+  }
+
+  #checkStarted(): void {
+    if (this.#storageStarted && this.#proxies.every((proxy) => proxy.listening)) this.#starting?.done();
+  }
+
+  #failed(message: string): void {
+    this.#options.log.error({}, message);
+    this.#starting?.failed(new Error(message));
+  }
+
+  #broadcast(message: ToProxy): void {
+    for (const proxy of this.#proxies) proxy.thread.post(message);
+  }
+}
