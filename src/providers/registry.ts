@@ -64,6 +64,7 @@ export class ProviderRegistry {
   readonly #settings: RoutingSettings;
   readonly #byId = new Map<string, Provider>();
   readonly #byModel = new Map<string, Provider>();
+  readonly #named = new Set<string>();
   readonly #cache = new Map<string, ModelRoute | null>();
 
   constructor(settings: RoutingSettings) {
@@ -74,11 +75,21 @@ export class ProviderRegistry {
       const provider = this.#byId.get(one.id);
       if (provider !== undefined) for (const model of one.models) this.#byModel.set(model, provider);
     }
+    for (const model of this.#byModel.keys()) this.#named.add(model);
+    for (const alias of this.aliases) {
+      const target = this.resolve(alias);
+      if (target !== null) this.#named.add(target.upstreamModel);
+    }
   }
 
   /** Names a client may use without knowing vendor ids, for `GET /v1/models`. */
   get aliases(): readonly string[] {
     return Object.keys(this.#settings.aliases);
+  }
+
+  /** Whether configuration names this model: listed, or what an alias stands for. Bounds metric labels. */
+  names(model: string): boolean {
+    return this.#named.has(model);
   }
 
   get listedModels(): ReadonlyMap<string, Provider> {

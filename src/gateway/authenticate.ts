@@ -1,0 +1,39 @@
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { KeyRecord } from '../storage/key-record.ts';
+import type { KeyCache } from './key-cache.ts';
+
+/** `Authorization: Bearer …` or `x-api-key`; null when neither is there. */
+export function presentedKey(headers: Headers): string | null {
+  const authorization = headers.get('authorization');
+  if (authorization !== null) {
+    if (authorization.startsWith('Bearer ')) return authorization.slice(7);
+    return /^bearer\s/i.test(authorization) ? authorization.slice(7).trim() : null;
+  }
+  return headers.get('x-api-key');
+}
+
+/** The client's key, or a 401. Synchronous when the key is cached, so that the common case costs no promise. */
+export function authenticate(
+  headers: Headers,
+  keys: KeyCache,
+  nowMs: number,
+): KeyRecord | Promise<KeyRecord> {
+  const key = presentedKey(headers);
+  if (key === null || key === '') {
+    throw new GatewayError(
+      'invalid_api_key',
+      'No API key: send it as "Authorization: Bearer sk-tr-…" or in the x-api-key header.',
+    );
+  }
+  const found = keys.lookup(key);
+  return found instanceof Promise ? found.then((record) => checked(record, nowMs)) : checked(found, nowMs);
+}
+
+function checked(record: KeyRecord | null, nowMs: number): KeyRecord {
+  if (record === null) throw new GatewayError('invalid_api_key', 'This API key is not known here.');
+  if (record.revokedAt !== null) throw new GatewayError('invalid_api_key', 'This API key has been revoked.');
+  if (record.expiresAt !== null && record.expiresAt <= nowMs) {
+    throw new GatewayError('invalid_api_key', 'This API key has expired.');
+  }
+  return record;
+}

@@ -1,0 +1,255 @@
+import { holdNanoUsd } from '../billing/quota.ts';
+import { tokensOf } from '../billing/usage.ts';
+import type { AnswerMeta } from '../dedup/answer.ts';
+import { DedupTable, MAX_ATTEMPTS, type Lead } from '../dedup/dedup-table.ts';
+import { dialectOf } from '../dialects/registry.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { Prepared } from '../pipeline/pipeline.ts';
+import type { DedupRole } from '../shared/labels.ts';
+import type { KeyRecord } from '../storage/key-record.ts';
+import type { Place } from './admission.ts';
+import { asGatewayError, errorResponse } from './answers.ts';
+import type { ChatDeps } from './chat.ts';
+import { AnswerClient, type ClientEvents } from './clients.ts';
+import { VendorCall, type VendorOutcome } from './vendor-call.ts';
+
+/**
+ * One request from dedup to its last byte: leads or follows a call, and is its client in either case.
+ *
+ * Driven by the answer's events; every way out goes through {@link #close}, once.
+ */
+export class Exchange implements ClientEvents {
+  readonly #request: Request;
+  readonly #requestId: string;
+  readonly #key: KeyRecord;
+  readonly #prepared: Prepared;
+  readonly #place: Place;
+  readonly #deps: ChatDeps;
+  readonly #startedAtMs: number;
+  readonly #bodyAtMs: number;
+  readonly #shared: boolean;
+  #client: AnswerClient | null = null;
+  #role: DedupRole = 'off';
+  #counted = false;
+  #attempt = 0;
+  /** When the wait for the vendor (or for the leader) began and ended; -1: not yet. */
+  #waitFromMs = -1;
+  #waitToMs = -1;
+  #firstBytesAtMs = -1;
+  #status = 200;
+  #closed = false;
+  #resolve: (response: Response) => void = () => {};
+
+  constructor(
+    request: Request,
+    requestId: string,
+    key: KeyRecord,
+    prepared: Prepared,
+    place: Place,
+    deps: ChatDeps,
+    startedAtMs: number,
+    bodyAtMs: number,
+  ) {
+    this.#request = request;
+    this.#requestId = requestId;
+    this.#key = key;
+    this.#prepared = prepared;
+    this.#place = place;
+    this.#deps = deps;
+    this.#startedAtMs = startedAtMs;
+    this.#bodyAtMs = bodyAtMs;
+    this.#shared =
+      deps.dedup !== null &&
+      prepared.shareable &&
+      key.dedup &&
+      request.headers.get('x-tokenrouter-dedup') !== 'off';
+  }
+
+  /** Resolves with the answer's head, or the whole answer where it is not streamed. */
+  run(): Promise<Response> {
+    this.#deps.quota.touch(this.#key.slot, this.#deps.wallClockMs());
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+      const { signal } = this.#request;
+      if (signal.aborted) {
+        this.#leave();
+        return;
+      }
+      signal.addEventListener('abort', () => this.#leave());
+      this.#lookUp();
+    });
+  }
+
+  respond(response: Response): void {
+    this.#status = response.status;
+    this.#resolve(response);
+  }
+
+  lookUpAgain(last: boolean): void {
+    if (last) this.#attempt = MAX_ATTEMPTS;
+    this.#lookUp();
+  }
+
+  headers(meta: AnswerMeta | null): [string, string][] {
+    const headers: [string, string][] = [
+      ['x-request-id', this.#requestId],
+      ['x-tokenrouter-provider', this.#prepared.route.provider.id],
+      ['x-tokenrouter-dedup', this.#role],
+      ['x-tokenrouter-prefix-hash', this.#prepared.prefixHash],
+    ];
+    if (meta !== null && meta.cacheReadTokens !== null) {
+      headers.push(['x-tokenrouter-cached-tokens', String(meta.cacheReadTokens)]);
+    }
+    if (meta !== null && meta.costNanoUsd !== null) {
+      const costUsd = this.#role === 'follower' ? 0 : meta.costNanoUsd / 1e9;
+      headers.push(['x-tokenrouter-cost-usd', costUsd.toFixed(9)]);
+    }
+    return headers;
+  }
+
+  firstBytes(): void {
+    this.#firstBytesAtMs = this.#deps.now();
+  }
+
+  finished(meta: AnswerMeta | null, error: GatewayError | null, begun: boolean): void {
+    if (this.#waitToMs < 0) this.#waitToMs = this.#deps.now();
+    if (error !== null) {
+      this.#end(error, begun);
+      return;
+    }
+    if (this.#role === 'follower' && meta !== null && meta.costNanoUsd !== null) {
+      this.#deps.recorder.dedupSavings(meta.costNanoUsd);
+    }
+    this.#close(this.#status);
+  }
+
+  #lookUp(): void {
+    try {
+      this.#acquire();
+    } catch (thrown) {
+      const error = asGatewayError(thrown);
+      if (error.code === 'internal_error') this.#deps.onDefect(error, this.#requestId);
+      this.#end(error, false);
+    }
+  }
+
+  #acquire(): void {
+    const { dedup, budget } = this.#deps;
+    if (!this.#shared || dedup === null) {
+      this.#lead(DedupTable.unshared(budget), 'off');
+      return;
+    }
+    const found = dedup.acquire(this.#prepared.fullHash, this.#attempt++);
+    if (found.role === 'leader') {
+      this.#lead(found, 'leader');
+      return;
+    }
+    this.#count('follower');
+    this.#waitFromMs = this.#deps.now();
+    this.#attach(found.answer);
+  }
+
+  #attach(answer: Lead['answer']): void {
+    this.#client ??= new AnswerClient(this, this.#deps.dialect);
+    this.#client.follow(answer);
+  }
+
+  /** The one that calls the vendor: money first, then the call. */
+  #lead(lead: Lead, role: 'leader' | 'off'): void {
+    const { prices, providerLimit, transports, heads, now, wallClockMs } = this.#deps;
+    const prepared = this.#prepared;
+    const { provider, upstreamModel } = prepared.route;
+    const price = prices.find(provider.id, upstreamModel);
+    const held =
+      price === null ? 0 : holdNanoUsd(price, prepared.inputBytes, prepared.maxOutputTokens, prepared.n);
+    try {
+      providerLimit?.enter(provider.id);
+      this.#hold(held);
+    } catch (thrown) {
+      // Its own limit: a follower may still have money, so it looks the call up again and leads.
+      lead.gone();
+      throw thrown;
+    }
+    this.#count(role);
+    const call = new VendorCall({
+      answer: lead.answer,
+      dialect: dialectOf(provider.profile.dialect),
+      origin: provider.origin,
+      price,
+      inputBytes: prepared.inputBytes,
+      stripUsage: prepared.usageAdded,
+      wallClockMs,
+      onOutcome: (outcome) => this.#settle(lead, held, outcome),
+    });
+    this.#attach(lead.answer);
+    this.#waitFromMs = now();
+    const body = prepared.takeBody();
+    call.start(transports.of(provider.origin), heads.chat(prepared, body.byteLength), body);
+  }
+
+  #hold(amountNanoUsd: number): void {
+    const { quota, providerLimit } = this.#deps;
+    if (quota.tryHold(this.#key, amountNanoUsd)) return;
+    providerLimit?.leave(this.#prepared.route.provider.id);
+    throw new GatewayError(
+      'insufficient_quota',
+      'What is left of the quota of this API key does not cover this request beside those that run.',
+    );
+  }
+
+  /** The vendor's call has ended, whoever still listens. */
+  #settle(lead: Lead, heldNanoUsd: number, outcome: VendorOutcome): void {
+    if (this.#waitToMs < 0) this.#waitToMs = this.#deps.now();
+    lead.release();
+    const { quota, rates, providerLimit, recorder, wallClockMs } = this.#deps;
+    providerLimit?.leave(this.#prepared.route.provider.id);
+    quota.settle(this.#key.slot, heldNanoUsd, outcome.costNanoUsd ?? 0);
+    if (outcome.usage !== null) rates?.used(this.#key, tokensOf(outcome.usage), wallClockMs());
+    recorder.vendor(this.#prepared, outcome);
+  }
+
+  #count(role: DedupRole): void {
+    this.#role = role;
+    // A follower that looks up again is still one request.
+    if (this.#counted && role === 'follower') return;
+    this.#counted = true;
+    this.#deps.recorder.dedupRole(role);
+  }
+
+  /** The client is gone. */
+  #leave(): void {
+    if (this.#closed) return;
+    this.#client?.leave();
+    this.#close(499);
+    this.#resolve(new Response(null, { status: 499 }));
+  }
+
+  #end(error: GatewayError, begun: boolean): void {
+    this.#deps.recorder.rejected(error);
+    this.#close(begun ? this.#status : error.spec.status);
+    if (begun) return;
+    this.#resolve(
+      errorResponse(this.#deps.dialect, error, this.#requestId, [
+        ['x-tokenrouter-provider', this.#prepared.route.provider.id],
+        ['x-tokenrouter-dedup', this.#role],
+      ]),
+    );
+  }
+
+  /** Every way out leads here, once: the place is given back and the request counted. */
+  #close(status: number): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#place.leave();
+    const endedAtMs = this.#deps.now();
+    const waitedMs =
+      this.#waitFromMs < 0 ? 0 : (this.#waitToMs < 0 ? endedAtMs : this.#waitToMs) - this.#waitFromMs;
+    this.#deps.recorder.request(
+      this.#prepared,
+      status,
+      endedAtMs - this.#startedAtMs,
+      Math.max(0, endedAtMs - this.#bodyAtMs - waitedMs),
+      this.#firstBytesAtMs < 0 ? -1 : this.#firstBytesAtMs - this.#startedAtMs,
+    );
+  }
+}

@@ -1,0 +1,217 @@
+import { PriceTable } from '../billing/prices.ts';
+import { QuotaLedger } from '../billing/quota.ts';
+import { RateWindow } from '../billing/rate.ts';
+import { ClaimTable } from '../dedup/claim-table.ts';
+import { DedupTable } from '../dedup/dedup-table.ts';
+import { ReplayBudget } from '../dedup/replay-budget.ts';
+import { dialectOf } from '../dialects/registry.ts';
+import { Pipeline } from '../pipeline/pipeline.ts';
+import type { FromProxy, ProxyStart, ToProxy } from '../primary/messages.ts';
+import { ProviderRegistry } from '../providers/registry.ts';
+import { WorkerMetrics } from '../shared/counters.ts';
+import { STAGE_LABELS, UNCLAIMED_REASONS } from '../shared/labels.ts';
+import { StorageClient } from '../storage/client.ts';
+import { createLogger } from '../telemetry/logging.ts';
+import { chooseTransports, type TransportChooser } from '../upstream/transport.ts';
+import { Admission } from './admission.ts';
+import type { ChatDeps } from './chat.ts';
+import { ControlPlane } from './control-plane.ts';
+import { KeyCache } from './key-cache.ts';
+import { ProviderLimit, RateLimiter } from './limits.ts';
+import { Recorder } from './recorder.ts';
+import { RequestHeads } from './request-heads.ts';
+import { serve } from './server.ts';
+
+const BEAT_MS = 100;
+const DRAIN_POLL_MS = 10;
+/** A thread sheds connections from this many times the mean in flight, and this many requests, on. */
+const SHED_FACTOR = 2;
+const SHED_MIN_IN_FLIGHT = 64;
+
+function transportsOf({ config, capacity }: ProxyStart, now: () => number): TransportChooser {
+  const { env } = config;
+  const perWorker = (total: number): number => Math.max(1, Math.ceil(total / env.WORKERS));
+  const maxPerHost =
+    env.PROXY_MAX_CONNS_PER_HOST === 0
+      ? capacity.upstreamConnections
+      : Math.min(env.PROXY_MAX_CONNS_PER_HOST, capacity.upstreamConnections);
+  return chooseTransports({
+    limits: {
+      maxIdle: env.PROXY_MAX_IDLE_CONNS === 0 ? 0 : perWorker(env.PROXY_MAX_IDLE_CONNS),
+      maxIdlePerHost:
+        env.PROXY_MAX_IDLE_CONNS_PER_HOST === 0 ? 0 : perWorker(env.PROXY_MAX_IDLE_CONNS_PER_HOST),
+      maxPerHost: perWorker(maxPerHost),
+      idleTimeoutMs: env.PROXY_IDLE_CONN_TIMEOUT,
+    },
+    timeouts: {
+      connectMs: env.UPSTREAM_CONNECT_TIMEOUT,
+      firstByteMs: env.UPSTREAM_FIRST_BYTE_TIMEOUT,
+      idleMs: env.UPSTREAM_IDLE_TIMEOUT,
+      totalMs: env.UPSTREAM_TOTAL_TIMEOUT,
+    },
+    maxHeadBytes: 64 * 1024,
+    now,
+    httpProxy: env.HTTP_PROXY,
+    httpsProxy: env.HTTPS_PROXY,
+  });
+}
+
+/** Wires one proxy thread and starts listening; answers the function that takes the primary's further messages. */
+export function startProxyThread(
+  start: ProxyStart,
+  send: (message: FromProxy) => void,
+): (message: ToProxy) => void {
+  const { config, memory, worker, capacity } = start;
+  const { env } = config;
+  const log = createLogger(env.LOG_LEVEL, `proxy-${worker}`);
+  const now = (): number => performance.now();
+  const wallClockMs = (): number => Date.now();
+
+  const metrics = new WorkerMetrics(memory, worker);
+  const prices = new PriceTable();
+  const registry = new ProviderRegistry(config.routing);
+  const providerIds = registry.providers.map((provider) => provider.id);
+  const storage = new StorageClient(start.storage);
+  const transports = transportsOf(start, now);
+  const budget = new ReplayBudget(memory.replayBytes, worker);
+  const dedup = new DedupTable({
+    claims: new ClaimTable(memory.claims, start.incarnation),
+    budget,
+    ttlMs: env.DEDUP_TTL,
+    now,
+    onUnclaimed: (reason) => metrics.dedupUnclaimed(UNCLAIMED_REASONS.indexOf(reason)),
+  });
+  const keys = new KeyCache({ ttlMs: env.AUTH_CACHE_TTL, now, find: (hash) => storage.findKeyByHash(hash) });
+  const admission = new Admission(
+    {
+      total: capacity.concurrentRequests,
+      streamed: env.STREAM_CONCURRENT_LIMIT ?? capacity.concurrentRequests,
+      buffered: env.NON_STREAM_CONCURRENT_LIMIT ?? capacity.concurrentRequests,
+    },
+    {
+      add: (kind, delta) => metrics.addInFlight(kind, delta),
+      sum: (kind) => metrics.sumInFlight(kind),
+    },
+  );
+  const stages: number[] = [];
+  const pipeline = new Pipeline({
+    cacheInject: env.CACHE_INJECT_ENABLED,
+    toolSort: env.TOOL_SORT_ENABLED,
+    resolveModel: (model) => registry.resolve(model),
+    hashSecret: start.hashSecret,
+    now,
+    onStage: (index, ms) => metrics.stage(stages[index]!, ms),
+  });
+  for (const name of pipeline.stageNames) stages.push(STAGE_LABELS.indexOf(name));
+
+  const chat: ChatDeps = {
+    dialect: dialectOf('openai-chat'),
+    routePath: '/v1/chat/completions',
+    keys,
+    admission,
+    pipeline,
+    dedup: env.DEDUP_ENABLED ? dedup : null,
+    dedupScope: env.DEDUP_SCOPE,
+    budget,
+    quota: new QuotaLedger(memory, worker),
+    rates: env.RATE_LIMIT_ENABLED
+      ? new RateLimiter(new RateWindow(memory, worker), {
+          rpm: env.RATE_LIMIT_RPM ?? null,
+          tpm: env.RATE_LIMIT_TPM ?? null,
+        })
+      : null,
+    providerLimit:
+      env.PROVIDER_CONCURRENT_LIMIT === undefined
+        ? null
+        : new ProviderLimit(memory, worker, env.PROVIDER_CONCURRENT_LIMIT, providerIds),
+    prices,
+    transports,
+    heads: new RequestHeads(registry.providers),
+    recorder: new Recorder(
+      metrics,
+      (provider, model) => prices.find(provider, model) !== null || registry.names(model),
+    ),
+    maxBodyBytes: env.MAX_BODY_BYTES,
+    now,
+    wallClockMs,
+    onDefect: (error, requestId) => log.error({ err: error.cause ?? error, requestId }, error.message),
+  };
+
+  let ready = { ready: false, reason: 'starting' };
+  let shedding = false;
+  const control = new ControlPlane({ send, metrics: start.metrics, ready: () => ready });
+  for (const peer of start.peers) dedup.addPeer(peer.incarnation, peer.port);
+  const server = serve({
+    host: env.HOST,
+    port: start.port,
+    registry,
+    control,
+    shedding: () => shedding || admission.closing,
+    chat,
+  });
+
+  let expectedBeatMs = now() + BEAT_MS;
+  const beat = setInterval(() => {
+    Atomics.add(memory.heartbeats, worker, 1);
+    const atMs = now();
+    metrics.lag(Math.max(0, atMs - expectedBeatMs) / 1000);
+    expectedBeatMs = atMs + BEAT_MS;
+    const own = admission.inFlight;
+    shedding = own > SHED_MIN_IN_FLIGHT && own > (SHED_FACTOR * admission.total) / env.WORKERS;
+    for (const [index, provider] of registry.providers.entries()) {
+      const { idle, active, waiting } = transports.stats(provider.origin);
+      metrics.connections(index, idle, active, waiting);
+    }
+  }, BEAT_MS);
+  send({ type: 'listening', port: server.port ?? start.port });
+
+  const drain = async (deadlineMs: number): Promise<void> => {
+    admission.close();
+    ready = { ready: false, reason: 'stopping' };
+    // Stops listening at once; what runs goes on.
+    void server.stop(false);
+    const untilMs = now() + deadlineMs;
+    const running = (): number => Math.max(admission.inFlight, server.pendingRequests);
+    while (running() > 0 && now() < untilMs) await Bun.sleep(DRAIN_POLL_MS);
+    const leftInFlight = admission.inFlight;
+    void server.stop(true);
+    clearInterval(beat);
+    transports.close();
+    dedup.close();
+    storage.close();
+    control.close();
+    send({ type: 'drained', leftInFlight });
+  };
+
+  return (message) => {
+    switch (message.type) {
+      case 'start':
+        break;
+      case 'peer':
+        dedup.addPeer(message.peer.incarnation, message.peer.port);
+        break;
+      case 'peer-dead':
+        dedup.onPeerDead(message.incarnation);
+        break;
+      case 'reconnect':
+        if (message.to === 'storage') storage.reconnect(message.port);
+        else control.reconnectMetrics(message.port);
+        break;
+      case 'invalidate-key':
+        keys.invalidate(message.keyId);
+        send({ type: 'invalidated', ack: message.ack });
+        break;
+      case 'admin-reply':
+        control.adminReply(message.id, message.status, message.body);
+        break;
+      case 'ready':
+        if (!admission.closing) ready = { ready: message.ready, reason: message.reason };
+        break;
+      case 'drain':
+        void drain(message.deadlineMs);
+        break;
+      default:
+        message satisfies never;
+    }
+  };
+}

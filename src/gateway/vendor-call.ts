@@ -1,0 +1,280 @@
+import { costNanoUsd, savingsNanoUsd } from '../billing/cost.ts';
+import { estimateUsage, tokensOfBytes } from '../billing/estimate.ts';
+import type { Price } from '../billing/prices.ts';
+import type { Usage } from '../billing/usage.ts';
+import type { Answer, AnswerMeta } from '../dedup/answer.ts';
+import type { Dialect, EventVerdict, StreamReader } from '../dialects/types.ts';
+import type { ErrorCode } from '../errors/catalogue.ts';
+import type { Origin } from '../providers/types.ts';
+import type { UpstreamCall, UpstreamHandler, UpstreamTransport } from '../upstream/transport.ts';
+import type { UpstreamFailure } from '../upstream/failure.ts';
+import type { UpstreamHeaders } from '../upstream/http1/headers.ts';
+import { SseParser } from '../upstream/sse.ts';
+import { RelayBuffer } from './relay-buffer.ts';
+
+/** Vendor headers a client may want; everything else stays behind. */
+const RELAYED_HEADERS = ['content-type', 'openai-processing-ms', 'x-sim-upstream-ms'];
+const RELAYED_ON_ERROR = ['retry-after', 'retry-after-ms', 'x-should-retry'];
+
+const MAX_EVENT_BYTES = 16 * 1024 * 1024;
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+
+const FAILURES: Readonly<Record<UpstreamFailure['kind'], ErrorCode>> = {
+  connect: 'upstream_connect_failed',
+  tls: 'upstream_connect_failed',
+  connect_timeout: 'upstream_timeout',
+  first_byte_timeout: 'upstream_timeout',
+  idle_timeout: 'upstream_timeout',
+  total_timeout: 'upstream_timeout',
+  closed: 'upstream_closed',
+  protocol: 'upstream_protocol',
+  aborted: 'client_closed_request',
+  pool_full: 'too_many_requests_in_flight',
+};
+/** Failures after which the vendor cannot have worked on the request. */
+const NEVER_SENT: ReadonlySet<UpstreamFailure['kind']> = new Set([
+  'connect',
+  'tls',
+  'connect_timeout',
+  'pool_full',
+]);
+
+/** How a vendor call ended, for accounts and metrics. */
+export interface VendorOutcome {
+  /** As the leader's client sees it. */
+  readonly status: number;
+  readonly usage: Usage | null;
+  readonly costNanoUsd: number | null;
+  readonly savingsNanoUsd: number;
+}
+
+export interface VendorCallOptions {
+  readonly answer: Answer;
+  readonly dialect: Dialect;
+  readonly origin: Origin;
+  readonly price: Price | null;
+  /** For estimates. */
+  readonly inputBytes: number;
+  /** The gateway asked for usage; the client must not see it. */
+  readonly stripUsage: boolean;
+  /** Prices depend on the hour. */
+  readonly wallClockMs: () => number;
+  /** Called exactly once, before the answer's clients are told of the end. */
+  readonly onOutcome: (outcome: VendorOutcome) => void;
+}
+
+/**
+ * One call to a vendor, poured into an {@link Answer}: the leader's half of an exchange.
+ *
+ * A stream is relayed as whole events, in one piece per read of the socket; the bytes are copied once, out of the
+ * socket's buffer. What is not a stream is collected, because its usage must be known before its head goes out.
+ */
+export class VendorCall implements UpstreamHandler {
+  readonly #options: VendorCallOptions;
+  readonly #verdict: EventVerdict = {
+    done: false,
+    finished: false,
+    failed: false,
+    usage: null,
+    drop: false,
+    cutStart: 0,
+    cutEnd: 0,
+  };
+  #call: UpstreamCall | null = null;
+  #parser: SseParser | null = null;
+  #reader: StreamReader | null = null;
+  #out: RelayBuffer | null = null;
+  #status = 0;
+  #refusedCredentials = false;
+  #headers: [string, string][] = [];
+  #chunks: Uint8Array[] = [];
+  #size = 0;
+  #events = 0;
+  #usage: Usage | null = null;
+  #complete = false;
+  #ended = false;
+
+  constructor(options: VendorCallOptions) {
+    this.#options = options;
+  }
+
+  start(transport: UpstreamTransport, head: string, body: Uint8Array): void {
+    const { answer, origin } = this.#options;
+    answer.onDemand = (wanted) => {
+      if (wanted) this.#call?.resume();
+      else this.#call?.pause();
+    };
+    answer.onAbandoned = () => this.#abort();
+    let call: UpstreamCall;
+    try {
+      call = transport.call({ origin, head, body }, this);
+    } catch (error) {
+      this.#status = 500;
+      this.#fail('internal_error', 'The gateway failed to call the vendor.');
+      throw error;
+    }
+    // A call can fail before `call` returns; then there is nothing left to steer.
+    if (!this.#ended) this.#call = call;
+  }
+
+  onHead(status: number, headers: UpstreamHeaders): void {
+    if (status < 200 || (status >= 300 && status < 400)) {
+      this.#fail('upstream_protocol', `The vendor answered with status ${status}, which is no answer.`);
+      return;
+    }
+    this.#status = clientStatus(status);
+    this.#refusedCredentials = status === 401 || status === 402 || status === 403;
+    for (const name of RELAYED_HEADERS) this.#relayHeader(headers, name);
+    if (status >= 400) for (const name of RELAYED_ON_ERROR) this.#relayHeader(headers, name);
+    if (status >= 300 || !(headers.get('content-type') ?? '').startsWith('text/event-stream')) return;
+    this.#reader = this.#options.dialect.streamReader(this.#options.stripUsage);
+    this.#out = new RelayBuffer();
+    this.#parser = new SseParser({
+      maxEventBytes: MAX_EVENT_BYTES,
+      onEvent: this.#onEvent,
+      // Comments keep connections alive: the client's, too.
+      onBlock: (bytes, start, end) => this.#out?.add(bytes, start, end),
+    });
+    this.#headers.push(['cache-control', 'no-cache']);
+    this.#options.answer.head({ status, headers: this.#headers, streamed: true });
+  }
+
+  onBody(chunk: Uint8Array, start: number, end: number): void {
+    if (this.#ended) return;
+    if (this.#parser !== null) {
+      this.#reader?.nextChunk();
+      this.#parser.push(asBuffer(chunk), start, end);
+      this.#flush();
+      return;
+    }
+    this.#size += end - start;
+    if (this.#size > MAX_ANSWER_BYTES) {
+      this.#fail('upstream_too_large', 'The vendor sent an answer larger than the gateway holds.');
+      return;
+    }
+    this.#chunks.push(chunk.slice(start, end));
+  }
+
+  onEnd(): void {
+    if (this.#ended) return;
+    if (this.#parser === null) this.#endWhole();
+    else this.#endStream(this.#parser);
+  }
+
+  onError(failure: UpstreamFailure): void {
+    if (this.#ended) return;
+    if (NEVER_SENT.has(failure.kind)) this.#status = 502;
+    this.#fail(
+      FAILURES[failure.kind],
+      `The vendor could not be reached or did not finish: ${failure.message}`,
+    );
+  }
+
+  #relayHeader(headers: UpstreamHeaders, name: string): void {
+    const value = headers.get(name);
+    if (value !== null) this.#headers.push([name, value]);
+  }
+
+  #endStream(parser: SseParser): void {
+    this.#reader?.nextChunk();
+    parser.end({ flush: true });
+    this.#flush();
+    if (!this.#complete) {
+      this.#fail('upstream_closed', 'The vendor ended the stream before its last event.');
+      return;
+    }
+    this.#options.answer.end(this.#finish(this.#status));
+  }
+
+  #endWhole(): void {
+    const { answer, dialect } = this.#options;
+    const body = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
+    this.#chunks = [];
+    if (this.#refusedCredentials) {
+      // The vendor's words may quote the gateway's key: they stay here.
+      this.#fail('upstream_credentials', "The vendor refused the gateway's own credentials or balance.");
+      return;
+    }
+    if (this.#status < 300) this.#usage = dialect.usageOfBody(body);
+    const meta = this.#finish(this.#status);
+    answer.head({ status: this.#status, headers: this.#headers, streamed: false });
+    answer.append(body);
+    answer.end(meta);
+  }
+
+  readonly #onEvent = (
+    bytes: Uint8Array,
+    dataStart: number,
+    dataEnd: number,
+    eventStart: number,
+    eventEnd: number,
+  ): void => {
+    const verdict = this.#verdict;
+    this.#reader?.judge(asBuffer(bytes), dataStart, dataEnd, verdict);
+    this.#events++;
+    if (verdict.usage !== null) this.#usage = verdict.usage;
+    if (verdict.done || verdict.failed || verdict.finished) this.#complete = true;
+    if (verdict.drop) return;
+    if (verdict.cutStart === verdict.cutEnd) {
+      this.#out?.add(bytes, eventStart, eventEnd);
+      return;
+    }
+    this.#out?.add(bytes, eventStart, verdict.cutStart);
+    this.#out?.add(bytes, verdict.cutEnd, eventEnd);
+  };
+
+  #flush(): void {
+    const bytes = this.#out?.take();
+    if (bytes !== undefined && bytes !== null) this.#options.answer.append(bytes);
+  }
+
+  /** Nobody listens any more. */
+  #abort(): void {
+    if (this.#ended) return;
+    this.#finish(499);
+    this.#call?.abort();
+    this.#options.answer.fail('client_closed_request', 'Every client of this call has left.');
+  }
+
+  #fail(code: ErrorCode, message: string): void {
+    if (this.#ended) return;
+    this.#finish(502);
+    this.#call?.abort();
+    this.#options.answer.fail(code, message);
+  }
+
+  #finish(status: number): AnswerMeta {
+    this.#ended = true;
+    const { price, wallClockMs, onOutcome } = this.#options;
+    const usage = this.#usage ?? this.#estimate();
+    const atMs = wallClockMs();
+    const cost = usage === null || price === null ? null : costNanoUsd(price, usage, atMs);
+    onOutcome({
+      status,
+      usage,
+      costNanoUsd: cost,
+      savingsNanoUsd: usage === null || price === null ? 0 : savingsNanoUsd(price, usage, atMs),
+    });
+    return {
+      costNanoUsd: cost,
+      cacheReadTokens: usage !== null && usage.cacheKnown ? usage.cacheRead : null,
+    };
+  }
+
+  /** What the vendor did not tell: nothing for what it refused, else by what went through here. */
+  #estimate(): Usage | null {
+    if (this.#status >= 300) return null;
+    const output = this.#parser === null ? tokensOfBytes(this.#size) : this.#events;
+    return estimateUsage(this.#options.inputBytes, output);
+  }
+}
+
+/** The vendor's 401 and 403 speak of the gateway's key, its 402 of the gateway's balance: not the client's doing. */
+function clientStatus(status: number): number {
+  if (status === 401 || status === 402 || status === 403) return 502;
+  return status === 422 ? 400 : status;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
