@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
+import { ADMIN_TOKEN, eventually, runCommand, startGateway } from './support/gateway.ts';
+
+let simulator: Simulator;
+beforeAll(() => {
+  simulator = startSimulator({ port: 0 });
+});
+afterAll(() => simulator.stop());
+
+const env = (): Record<string, string> => ({ OPENAI_API_KEY: 'sk-up', OPENAI_BASE_URL: simulator.url });
+const body = (content: string, more: object = {}) => ({
+  model: 'gpt-4o',
+  messages: [{ role: 'user', content }],
+  ...more,
+});
+
+describe('a stop', () => {
+  test('finishes what runs, refuses what is new, and exits with 0', async () => {
+    await using gateway = await startGateway({ env: env() });
+    const { key } = await gateway.createKey();
+    simulator.reset();
+    const slow = gateway.chat(key, body('slow [[sim:delay=1000]]'));
+    const stream = await gateway.chat(
+      key,
+      body('stream [[sim:chunks=30]] [[sim:interval=40]]', { stream: true }),
+    );
+    await eventually(() => simulator.stats().inFlight === 2, 'both calls run');
+    const exited = gateway.stop();
+    const [whole, streamed] = await Promise.all([slow.then((one) => one.json()), stream.text()]);
+    expect(whole).toHaveProperty('choices');
+    expect(streamed).toEndWith('data: [DONE]\n\n');
+    expect(await exited).toBe(0);
+    expect(fetch(gateway.url)).rejects.toThrow();
+  });
+
+  test('cuts off what takes longer than SHUTDOWN_TIMEOUT, and still exits with 0', async () => {
+    await using gateway = await startGateway({ env: { ...env(), SHUTDOWN_TIMEOUT: '200ms' } });
+    const { key } = await gateway.createKey();
+    simulator.reset();
+    const slow = gateway.chat(key, body('too slow [[sim:delay=20000]]')).then(
+      () => 'answered',
+      () => 'cut',
+    );
+    await eventually(() => simulator.stats().inFlight === 1, 'the call runs');
+    expect(await gateway.stop()).toBe(0);
+    expect(await slow).toBe('cut');
+    expect(gateway.output).toContain('cut off at the shutdown timeout');
+  });
+
+  test('SIGINT is a stop, too; what was spent is stored', async () => {
+    await using gateway = await startGateway({ env: env() });
+    const { key, id } = await gateway.createKey();
+    const response = await gateway.chat(key, body('spend'));
+    const cost = Number(response.headers.get('x-tokenrouter-cost-usd'));
+    expect(cost).toBeGreaterThan(0);
+    expect(await gateway.stop('SIGINT')).toBe(0);
+    await using again = await startGateway({ env: env(), dataDir: gateway.dataDir });
+    const stored = (await (await again.admin('GET', `/admin/api-keys/${id}`)).json()) as {
+      spent_usd: number;
+    };
+    expect(stored.spent_usd).toBeCloseTo(cost, 9);
+  });
+});
+
+describe('a second instance', () => {
+  test('on the same port fails by name', async () => {
+    await using gateway = await startGateway({ env: env() });
+    const { process: second, output } = runCommand(['serve'], {
+      ...env(),
+      PORT: new URL(gateway.url).port,
+      HOST: '127.0.0.1',
+      DATA_DIR: gateway.dataDir,
+      ADMIN_TOKEN,
+    });
+    expect(await second.exited).toBe(1);
+    expect(output.text).toMatch(/port \d+ on 127\.0\.0\.1 is in use: another instance of tokenrouter/);
+  });
+});

@@ -1,0 +1,13 @@
+/// <reference lib="webworker" />
+// The proxy thread's entry with faults on request, for tests of supervision.
+import '../../workers/proxy.ts';
+
+declare const self: Worker;
+
+const receive = self.onmessage;
+self.onmessage = (event: MessageEvent<{ type: string }>): void => {
+  if (event.data.type === 'fault:hang') for (;;);
+  if (event.data.type === 'fault:throw') throw new Error('thrown on request');
+  if (event.data.type === 'fault:exit') process.exit(3);
+  receive?.call(self, event);
+};

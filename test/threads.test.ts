@@ -1,0 +1,223 @@
+import { afterEach, describe, expect, test } from 'bun:test';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
+import { QuotaLedger } from '../src/billing/quota.ts';
+import { loadConfig } from '../src/config/load.ts';
+import { Supervisor, type ThreadName } from '../src/primary/supervisor.ts';
+import { LABEL_BYTES, MAX_ROWS, METRIC_WORDS } from '../src/shared/counter-layout.ts';
+import { createMemory, type SharedMemory } from '../src/shared/memory-map.ts';
+import { StorageClient } from '../src/storage/client.ts';
+import { keyHash } from '../src/storage/key-hash.ts';
+import { eventually } from './support/gateway.ts';
+
+const KEY = 'sk-tr-supervision';
+const ENTRIES: Readonly<Record<ThreadName, string>> = {
+  proxy: './support/faulty-proxy.ts',
+  storage: '../workers/storage.ts',
+  metrics: '../workers/metrics.ts',
+};
+
+/** A supervisor in this process whose threads can be made to fail. */
+class House {
+  readonly simulator: Simulator = startSimulator({ port: 0 });
+  readonly folder = mkdtempSync(join(tmpdir(), 'tokenrouter-threads-'));
+  readonly threads: { name: ThreadName; worker: Worker }[] = [];
+  readonly memory: SharedMemory;
+  readonly supervisor: Supervisor;
+  readonly warnings: string[] = [];
+  storage: StorageClient | null = null;
+  port = 0;
+
+  constructor() {
+    const config = loadConfig({
+      PORT: '0',
+      HOST: '127.0.0.1',
+      WORKERS: '2',
+      DATA_DIR: this.folder,
+      LOG_LEVEL: 'silent',
+      OPENAI_API_KEY: 'sk-up',
+      OPENAI_BASE_URL: this.simulator.url,
+    });
+    this.memory = createMemory({
+      workers: 2,
+      metricWords: METRIC_WORDS,
+      labelBytes: MAX_ROWS * LABEL_BYTES,
+      maxKeys: 16,
+    });
+    const note = (_fields: object, message: string): void => void this.warnings.push(message);
+    this.supervisor = new Supervisor({
+      config,
+      capacity: { concurrentRequests: 1_000, upstreamConnections: 1_000 },
+      memory: this.memory,
+      hashSecret: new Uint8Array(32),
+      log: { info: note, warn: note, error: note },
+      spawn: (name) => {
+        const worker = new Worker(new URL(ENTRIES[name], import.meta.url));
+        this.threads.push({ name, worker });
+        return worker;
+      },
+      onAdmin: () => {},
+      onStorage: (port) => {
+        if (this.storage === null) this.storage = new StorageClient(port);
+        else this.storage.reconnect(port);
+      },
+    });
+  }
+
+  async start(): Promise<void> {
+    this.port = await this.supervisor.start();
+    this.supervisor.setReady(true, '');
+    await this.storage!.createKey({
+      id: crypto.randomUUID(),
+      hash: keyHash(KEY),
+      name: 'supervision',
+      keyPrefix: 'sk-tr-supe',
+      quotaNanoUsd: 1e12,
+      rpm: null,
+      tpm: null,
+      allowedModels: null,
+      expiresAt: null,
+      tags: {},
+      dedup: true,
+      passthrough: false,
+      createdAt: 0,
+    });
+  }
+
+  /** The newest threads of a kind. */
+  of(name: ThreadName): Worker[] {
+    return this.threads.filter((thread) => thread.name === name).map((thread) => thread.worker);
+  }
+
+  chat(content: string, more: object = {}): Promise<Response> {
+    return fetch(`http://127.0.0.1:${this.port}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json', connection: 'close' },
+      body: JSON.stringify({ model: 'gpt-4o', messages: [{ role: 'user', content }], ...more }),
+      signal: AbortSignal.timeout(10_000),
+    });
+  }
+
+  /** Every one of these is answered; a connection that lands on a dead or stuck thread is tried again. */
+  async answers(count: number): Promise<void> {
+    for (let index = 0; index < count; index++) {
+      await eventually(
+        () =>
+          this.chat(`alive ${index} ${crypto.randomUUID()}`).then(
+            (response) => response.status === 200,
+            () => false,
+          ),
+        'an answer',
+      );
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.supervisor.drain(2_000);
+    this.storage?.close();
+    this.supervisor.stop();
+    await this.simulator.stop();
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+let house: House;
+afterEach(() => house.stop());
+
+describe('supervision', () => {
+  for (const fault of ['fault:throw', 'fault:exit', 'fault:hang']) {
+    test(`a proxy thread is replaced after ${fault}, and gives back what it held`, async () => {
+      house = new House();
+      await house.start();
+      await house.answers(4);
+      // Calls in flight on both threads: claims, places and holds.
+      const pending = Array.from({ length: 8 }, (_, index) =>
+        house.chat(`held ${index} [[sim:delay=15000]]`).then(
+          () => 'answered',
+          () => 'cut',
+        ),
+      );
+      const sum = (words: Int32Array): number => words.reduce((total, word) => total + word, 0);
+      await eventually(() => sum(house.memory.inFlight) === 8, 'eight in flight');
+      const before = house.memory.inFlight[2]! + house.memory.inFlight[3]!;
+      const [first] = house.of('proxy');
+      first!.postMessage({ type: fault });
+      await eventually(() => house.of('proxy').length === 3, 'a successor');
+      await eventually(() => sum(house.memory.inFlight) === before, 'only the other thread holds places');
+      const claims = [...house.memory.claims].filter((word) => word !== 0);
+      expect(claims).toHaveLength(before);
+      expect(new Set(claims.map((word) => word >>> 20)).has(1)).toBe(false);
+      expect(house.memory.money[2 * 0 + 1]).toBe(0);
+      await eventually(async () => {
+        const ready = await fetch(`http://127.0.0.1:${house.port}/health/ready`, {
+          headers: { connection: 'close' },
+          signal: AbortSignal.timeout(1_000),
+        }).catch(() => null);
+        return ready?.status === 200;
+      }, 'ready again');
+      await house.answers(8);
+      const ended = await Promise.race([
+        Promise.all(pending.map((one) => Promise.race([one, Promise.resolve('waiting')]))),
+      ]);
+      expect(ended.filter((one) => one === 'answered')).toHaveLength(0);
+    }, 40_000);
+  }
+
+  test('requests that follow a dead thread look their call up again and are answered', async () => {
+    house = new House();
+    await house.start();
+    await house.answers(2);
+    // One call that many wait for, on both threads; whoever leads dies, the rest must still be answered.
+    const content = 'followed [[sim:delay=1500]]';
+    const all = Array.from({ length: 30 }, () =>
+      house.chat(content).then(
+        (response) => response.status,
+        () => 0,
+      ),
+    );
+    await eventually(() => house.simulator.stats().inFlight === 1, 'one call');
+    await eventually(() => house.memory.inFlight[0]! + house.memory.inFlight[2]! === 30, 'all in flight');
+    const leader = house.memory.claims.find((word) => word !== 0)! >>> 20;
+    house.of('proxy')[leader - 1]!.terminate();
+    const statuses = await Promise.all(all);
+    const survivors = statuses.filter((status) => status !== 0);
+    expect(new Set(survivors)).toEqual(new Set([200]));
+    expect(survivors.length).toBeGreaterThan(0);
+    // The survivors led anew, once.
+    expect(house.simulator.stats().received).toBe(2 + 2);
+  }, 40_000);
+
+  test('the storage thread is replaced: keys are found, spending goes on', async () => {
+    house = new House();
+    await house.start();
+    await house.answers(2);
+    house.of('storage')[0]!.terminate();
+    await eventually(() => house.of('storage').length === 2, 'a successor');
+    await house.answers(4);
+    await house.storage!.flush();
+    const [key] = await house.storage!.listKeys();
+    const spent = new QuotaLedger(house.memory, 0).spent(key!.slot);
+    expect(spent).toBeGreaterThan(0);
+    expect(key!.spentNanoUsd).toBe(spent);
+  }, 40_000);
+
+  test('the metrics thread is replaced: scrapes are answered', async () => {
+    house = new House();
+    await house.start();
+    house.of('metrics')[0]!.terminate();
+    await eventually(() => house.of('metrics').length === 2, 'a successor');
+    const response = await fetch(`http://127.0.0.1:${house.port}/metrics`);
+    expect(await response.text()).toContain('tokenrouter_worker_up{worker="0"} 1');
+  }, 40_000);
+
+  test('a start that cannot succeed says why', async () => {
+    house = new House();
+    rmSync(house.folder, { recursive: true });
+    expect(house.start()).rejects.toThrow(/storage thread cannot start/);
+    await eventually(() => house.warnings.some((line) => line.includes('storage')), 'a message');
+    // The folder is removed once more when the house stops.
+    await Bun.write(join(house.folder, 'x'), '');
+  }, 40_000);
+});
