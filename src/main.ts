@@ -4,6 +4,13 @@ import { runSimulator } from '../bench/simulator/cli.ts';
 import { runKeysCreate, runKeysList, runKeysRevoke } from './admin/command.ts';
 import { runServe } from './primary/serve.ts';
 
+/** An option's value, or the end of the process with a word about it. */
+function wholeNumber(option: string, text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  console.error(`${option} must be a whole number, not ${text}`);
+  process.exit(1);
+}
+
 const program = new Command('tokenrouter')
   .description('Self-hosted LLM gateway: warm caches, no redundant calls, every dollar shown')
   .version(packageJson.version);
@@ -39,8 +46,15 @@ program
   .description('run the vendor simulator')
   .option('--port <port>', 'port, 0 for any', '9901')
   .option('--host <host>', 'address to bind', '127.0.0.1')
-  .action((options: { port: string; host: string }) =>
-    runSimulator({ port: Number(options.port), host: options.host }),
+  .option('--fast', 'for load tests: no cache model, small answers of a fixed shape')
+  .option('--threads <count>', 'threads that share the port', '1')
+  .action((options: { port: string; host: string; fast?: boolean; threads: string }) =>
+    runSimulator({
+      port: wholeNumber('--port', options.port),
+      host: options.host,
+      fast: options.fast ?? false,
+      threads: wholeNumber('--threads', options.threads),
+    }),
   );
 
 await program.parseAsync();

@@ -5,10 +5,9 @@ import type { KeyCache } from './key-cache.ts';
 /** `Authorization: Bearer …` or `x-api-key`; null when neither is there. */
 export function presentedKey(headers: Headers): string | null {
   const authorization = headers.get('authorization');
-  if (authorization !== null) {
-    if (authorization.startsWith('Bearer ')) return authorization.slice(7);
-    return /^bearer\s/i.test(authorization) ? authorization.slice(7).trim() : null;
-  }
+  // Any number of spaces may follow the scheme, whose case does not matter (RFC 9110 §11.1, §11.4).
+  if (authorization !== null && (authorization.startsWith('Bearer ') || /^bearer /i.test(authorization)))
+    return authorization.slice(7).trim();
   return headers.get('x-api-key');
 }
 

@@ -7,6 +7,11 @@ function tooLarge(maxBytes: number): GatewayError {
   );
 }
 
+/** Reading fails only with the client's connection: closed, silent for too long, or broken off by bad framing. */
+function clientLeft(cause: unknown): never {
+  throw new GatewayError('client_closed_request', 'The client left in the middle of its request.', { cause });
+}
+
 /** The body of a JSON request, whole. A 415 for other content, a 413 past the limit, before the bytes are read. */
 export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
   const type = request.headers.get('content-type');
@@ -23,7 +28,7 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
   const length = request.headers.get('content-length');
   if (length === null) return readUnsized(request, maxBytes);
   if (Number(length) > maxBytes) throw tooLarge(maxBytes);
-  return request.bytes();
+  return request.bytes().catch(clientLeft);
 }
 
 function isJson(type: string): boolean {
@@ -37,10 +42,15 @@ async function readUnsized(request: Request, maxBytes: number): Promise<Uint8Arr
   const chunks: Uint8Array[] = [];
   let size = 0;
   if (request.body === null) return new Uint8Array(0);
-  for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
-    size += chunk.byteLength;
-    if (size > maxBytes) throw tooLarge(maxBytes);
-    chunks.push(chunk);
+  const reader = request.body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read().catch(clientLeft);
+    if (done) return Buffer.concat(chunks);
+    size += value.byteLength;
+    if (size > maxBytes) {
+      void reader.cancel().catch(() => {});
+      throw tooLarge(maxBytes);
+    }
+    chunks.push(value);
   }
-  return Buffer.concat(chunks);
 }

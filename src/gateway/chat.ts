@@ -47,12 +47,21 @@ export interface ChatDeps {
   readonly onDefect: (error: GatewayError, requestId: string) => void;
 }
 
+/** How long a client may be silent, in seconds; 0: for ever. Bun's server has it. */
+export interface ClientDeadlines {
+  timeout(request: Request, seconds: number): void;
+}
+
 /**
  * `POST /v1/chat/completions`: the way of a request up to dedup.
  *
  * accept → authenticate → admit → body → pipeline; what follows is an {@link Exchange}.
  */
-export async function handleChat(request: Request, deps: ChatDeps): Promise<Response> {
+export async function handleChat(
+  request: Request,
+  deps: ChatDeps,
+  server: ClientDeadlines,
+): Promise<Response> {
   const startedAtMs = deps.now();
   const requestId = requestIdOf(request.headers);
   let place: Place | null = null;
@@ -65,6 +74,9 @@ export async function handleChat(request: Request, deps: ChatDeps): Promise<Resp
     place = deps.admission.enter();
     deps.rates?.admit(key, deps.wallClockMs());
     const body = await readBody(request, deps.maxBodyBytes);
+    // A model may think for minutes: from here on the deadlines are the upstream's. Not before: a client that stops in the
+    // middle of its request would hold its place for ever.
+    server.timeout(request, 0);
     const bodyAtMs = deps.now();
     const prepared = deps.pipeline.prepare({
       body,

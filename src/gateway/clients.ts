@@ -88,8 +88,8 @@ export class AnswerClient implements AnswerConsumer {
         status: head.status,
         headers: allHeaders(head, this.#events.headers(meta)),
       });
-      this.#events.finished(meta, null, false);
       this.#events.respond(response);
+      this.#events.finished(meta, null, false);
       return;
     }
     this.#events.finished(meta, null, true);

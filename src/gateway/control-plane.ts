@@ -3,6 +3,7 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { AdminCall } from '../primary/messages.ts';
 import type { Scrape, Scraped } from '../telemetry/thread.ts';
 import { readBody } from './body.ts';
+import { pathOf } from './request-path.ts';
 
 const REPLY_TIMEOUT_MS = 10_000;
 const MAX_ADMIN_BODY_BYTES = 1024 * 1024;
@@ -58,7 +59,7 @@ export class ControlPlane {
 
   /** Hands an admin call to the primary, with what only this thread can see of it. */
   async admin(request: Request, server: Server<undefined>): Promise<Response> {
-    const url = new URL(request.url);
+    const path = pathOf(request);
     const body = await readBody(request, MAX_ADMIN_BODY_BYTES);
     const { headers } = request;
     const local =
@@ -69,8 +70,8 @@ export class ControlPlane {
       this.#options.send({
         type: 'admin',
         id,
-        method: request.method,
-        path: url.pathname,
+        method: request.method === 'HEAD' ? 'GET' : request.method,
+        path,
         authorization: headers.get('authorization'),
         local,
         body,

@@ -3,6 +3,8 @@ import { keyHash } from '../storage/key-hash.ts';
 import type { KeyRecord } from '../storage/key-record.ts';
 
 const MAX_ENTRIES = 100_000;
+/** Keys have 54 characters. Longer texts are unknown without asking, and above all without being kept. */
+const MAX_KEY_CHARACTERS = 256;
 
 interface Entry {
   readonly record: KeyRecord | null;
@@ -34,6 +36,7 @@ export class KeyCache {
 
   /** The record when it is at hand (null: known to be unknown), else a promise of it. */
   lookup(key: string): KeyRecord | null | Promise<KeyRecord | null> {
+    if (key.length > MAX_KEY_CHARACTERS) return null;
     const entry = this.#entries.get(key);
     if (entry !== undefined && entry.expiresAtMs > this.#options.now()) return entry.record;
     return this.#load(key);
@@ -60,7 +63,9 @@ export class KeyCache {
         );
       },
     );
-    const settled = loading.finally(() => this.#pending.delete(key));
+    const settled = loading.finally(() => {
+      if (this.#pending.get(key) === settled) this.#pending.delete(key);
+    });
     this.#pending.set(key, settled);
     return settled;
   }
@@ -78,6 +83,8 @@ export class KeyCache {
   /** Forgets a key by its id (changed or revoked), and every key known to be unknown: it may exist now. */
   invalidate(id: string): void {
     this.#generation++;
+    // What is being asked may be answered with the record as it was: whoever comes from now on asks anew.
+    this.#pending.clear();
     for (const [key, entry] of this.#entries)
       if (entry.record === null || entry.record.id === id) this.#entries.delete(key);
   }

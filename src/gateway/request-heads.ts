@@ -17,7 +17,7 @@ export class RequestHeads {
       const authority = port === (tls ? 443 : 80) ? name : `${name}:${port}`;
       const common =
         `POST ${provider.basePath}${dialectOf(provider.profile.dialect).path} HTTP/1.1\r\nHost: ${authority}\r\n` +
-        'Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\nUser-Agent: tokenrouter\r\n';
+        'Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\nAccept-Encoding: identity\r\nUser-Agent: tokenrouter\r\n';
       const keys = provider.accounts.map(
         (account) => `${common}Authorization: Bearer ${account.apiKey}\r\nContent-Length: `,
       );

@@ -6,6 +6,7 @@ import { authenticate } from './authenticate.ts';
 import { handleChat, type ChatDeps } from './chat.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { listModels } from './models.ts';
+import { pathOf } from './request-path.ts';
 import { requestIdOf } from './request-id.ts';
 
 export interface ServerOptions {
@@ -22,6 +23,15 @@ type Handler = (request: Request, server: Server<undefined>) => Response | Promi
 
 /** How long a client may be silent while it sends its request, or between two of them. */
 const CLIENT_IDLE_S = 120;
+
+/** A path segment's text; one that is no valid percent-encoding stands for itself, and will not be found. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
 
 /** The HTTP face of one proxy thread. All threads listen on one port; the kernel spreads the connections. */
 export function serve(options: ServerOptions): Server<undefined> {
@@ -61,9 +71,7 @@ export function serve(options: ServerOptions): Server<undefined> {
   };
 
   const completions: Handler = async (request, server) => {
-    // A model may think for minutes: from here on the deadlines are the upstream's.
-    server.timeout(request, 0);
-    const response = await handleChat(request, chat);
+    const response = await handleChat(request, chat, server);
     if (shedding()) response.headers.set('connection', 'close');
     return response;
   };
@@ -73,11 +81,12 @@ export function serve(options: ServerOptions): Server<undefined> {
   };
   const models = guarded(async (request) => Response.json(await known(request)));
   const model = guarded(async (request) => {
-    const id = decodeURIComponent(new URL(request.url).pathname.replace(/^(\/v1)?\/models\//, ''));
+    const id = decoded(pathOf(request).replace(/^(\/v1)?\/models\//, ''));
     const found = (await known(request)).data.find((one) => one.id === id);
     if (found !== undefined) return Response.json(found);
     throw new GatewayError('model_not_found', `The model '${id}' is not listed here.`, { param: 'model' });
   });
+  const admin = guarded((request, server) => control.admin(request, server));
 
   return Bun.serve({
     hostname: options.host,
@@ -96,15 +105,13 @@ export function serve(options: ServerOptions): Server<undefined> {
       '/health/live': methods({ GET: () => Response.json({ status: 'live' }) }),
       '/health/ready': methods({ GET: () => control.readiness() }),
       '/metrics': methods({ GET: guarded(() => control.scrape()) }),
-      '/admin/*': guarded((request, server) => control.admin(request, server)),
+      '/admin/api-keys': methods({ GET: admin, POST: admin }),
+      '/admin/api-keys/*': methods({ GET: admin, PATCH: admin, DELETE: admin }),
+      '/admin/*': admin,
     },
-    fetch(request) {
-      const { pathname } = new URL(request.url);
-      return refuse(
-        new GatewayError('not_found', `There is nothing at ${request.method} ${pathname}.`),
-        request,
-      );
-    },
+    fetch: guarded((request) => {
+      throw new GatewayError('not_found', `There is nothing at ${request.method} ${pathOf(request)}.`);
+    }),
     error(thrown) {
       const error = asGatewayError(thrown);
       chat.onDefect(error, 'none');

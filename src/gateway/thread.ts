@@ -5,9 +5,10 @@ import { ClaimTable } from '../dedup/claim-table.ts';
 import { DedupTable } from '../dedup/dedup-table.ts';
 import { ReplayBudget } from '../dedup/replay-budget.ts';
 import { dialectOf } from '../dialects/registry.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
 import { Pipeline } from '../pipeline/pipeline.ts';
 import type { FromProxy, ProxyStart, ToProxy } from '../primary/messages.ts';
-import { ProviderRegistry } from '../providers/registry.ts';
+import { NO_PROVIDER, ProviderRegistry } from '../providers/registry.ts';
 import { WorkerMetrics } from '../shared/counters.ts';
 import { STAGE_LABELS, UNCLAIMED_REASONS } from '../shared/labels.ts';
 import { StorageClient } from '../storage/client.ts';
@@ -56,6 +57,11 @@ function transportsOf({ config, capacity }: ProxyStart, now: () => number): Tran
   });
 }
 
+/** No model is to blame while there is no provider at all: the client's operator must hear which variable to set. */
+function noProvider(): never {
+  throw new GatewayError('no_provider', `The gateway cannot answer: ${NO_PROVIDER}.`);
+}
+
 /** Wires one proxy thread and starts listening; answers the function that takes the primary's further messages. */
 export function startProxyThread(
   start: ProxyStart,
@@ -97,7 +103,7 @@ export function startProxyThread(
   const pipeline = new Pipeline({
     cacheInject: env.CACHE_INJECT_ENABLED,
     toolSort: env.TOOL_SORT_ENABLED,
-    resolveModel: (model) => registry.resolve(model),
+    resolveModel: registry.providers.length === 0 ? noProvider : (model) => registry.resolve(model),
     hashSecret: start.hashSecret,
     now,
     onStage: (index, ms) => metrics.stage(stages[index]!, ms),

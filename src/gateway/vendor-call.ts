@@ -16,6 +16,9 @@ import { RelayBuffer } from './relay-buffer.ts';
 const RELAYED_HEADERS = ['content-type', 'openai-processing-ms', 'x-sim-upstream-ms'];
 const RELAYED_ON_ERROR = ['retry-after', 'retry-after-ms', 'x-should-retry'];
 
+/** What may stand in a header field (RFC 9110 §5.5); anything else would break the client's answer. */
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
@@ -118,8 +121,14 @@ export class VendorCall implements UpstreamHandler {
   }
 
   onHead(status: number, headers: UpstreamHeaders): void {
-    if (status < 200 || (status >= 300 && status < 400)) {
-      this.#fail('upstream_protocol', `The vendor answered with status ${status}, which is no answer.`);
+    // 200 is the only success there is; beyond 599 nothing is defined (RFC 9110 §15).
+    if (status < 200 || (status > 200 && status < 400) || status > 599) {
+      this.#failUnbilled(`The vendor answered with status ${status}, which is no answer.`);
+      return;
+    }
+    const coding = headers.get('content-encoding');
+    if (coding !== null && coding !== 'identity') {
+      this.#failUnbilled('The vendor compressed its answer, which it was asked not to do.');
       return;
     }
     this.#status = clientStatus(status);
@@ -172,7 +181,7 @@ export class VendorCall implements UpstreamHandler {
 
   #relayHeader(headers: UpstreamHeaders, name: string): void {
     const value = headers.get(name);
-    if (value !== null) this.#headers.push([name, value]);
+    if (value !== null && FIELD_VALUE.test(value)) this.#headers.push([name, value]);
   }
 
   #endStream(parser: SseParser): void {
@@ -195,7 +204,13 @@ export class VendorCall implements UpstreamHandler {
       this.#fail('upstream_credentials', "The vendor refused the gateway's own credentials or balance.");
       return;
     }
-    if (this.#status < 300) this.#usage = dialect.usageOfBody(body);
+    if (this.#status < 300) {
+      if (!isObject(body)) {
+        this.#failUnbilled('The vendor answered with something that is no JSON object.');
+        return;
+      }
+      this.#usage = dialect.usageOfBody(body);
+    }
     const meta = this.#finish(this.#status);
     answer.head({ status: this.#status, headers: this.#headers, streamed: false });
     answer.append(body);
@@ -236,6 +251,12 @@ export class VendorCall implements UpstreamHandler {
     this.#options.answer.fail('client_closed_request', 'Every client of this call has left.');
   }
 
+  /** No model has answered: a redirect, a captive portal, a wrong base URL. Nothing is estimated for it. */
+  #failUnbilled(message: string): void {
+    this.#status = 502;
+    this.#fail('upstream_protocol', message);
+  }
+
   #fail(code: ErrorCode, message: string): void {
     if (this.#ended) return;
     this.#finish(502);
@@ -273,6 +294,13 @@ export class VendorCall implements UpstreamHandler {
 function clientStatus(status: number): number {
   if (status === 401 || status === 402 || status === 403) return 502;
   return status === 422 ? 400 : status;
+}
+
+/** Whether a text begins as a JSON object does, after blank lines (DeepSeek sends them to keep the connection alive). */
+function isObject(body: Uint8Array): boolean {
+  let at = 0;
+  while (at < body.length && body[at]! <= 0x20) at++;
+  return body[at] === 0x7b;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs';
-import { loadAdminToken } from '../admin/token.ts';
+import { loadAdminToken, type AdminToken } from '../admin/token.ts';
 import { ConfigError, loadConfig, type Config } from '../config/load.ts';
 import { LABEL_BYTES, MAX_ROWS, METRIC_WORDS } from '../shared/counter-layout.ts';
+import { NO_PROVIDER } from '../providers/registry.ts';
 import { createMemory } from '../shared/memory-map.ts';
 import { StorageClient } from '../storage/client.ts';
 import { createLogger } from '../telemetry/logging.ts';
@@ -12,9 +13,6 @@ import { startDevUpstream } from './dev-upstream.ts';
 import { claimPort } from './port.ts';
 import { Supervisor, type ThreadName } from './supervisor.ts';
 import type { Log } from './watched-thread.ts';
-
-const NO_PROVIDER =
-  'no upstream is configured: set DEEPSEEK_API_KEY or OPENAI_API_KEY, or name a provider in the file of TOKENROUTER_CONFIG';
 
 /** Each thread's entry by name; the literal URLs are what the bundler follows. */
 function spawnThread(name: ThreadName): Worker {
@@ -53,6 +51,20 @@ function warnOfUnused({ env }: Config, log: Log): void {
     log.warn({}, 'ANTHROPIC_API_KEY is set, but the Anthropic dialect is not built yet');
 }
 
+/** The folder, made where it is missing, and the admin token in it. */
+function openDataDir(env: Config['env']): AdminToken {
+  try {
+    mkdirSync(env.DATA_DIR, { recursive: true });
+    return loadAdminToken({ given: env.ADMIN_TOKEN, dataDir: env.DATA_DIR });
+  } catch (error) {
+    return giveUp(
+      new Error(
+        `DATA_DIR: cannot use ${env.DATA_DIR}: ${error instanceof Error ? error.message : String(error)}`,
+      ),
+    );
+  }
+}
+
 /** `tokenrouter serve`: runs until SIGTERM or SIGINT; exit code 0 after a clean stop. */
 export async function runServe(options: { readonly dev: boolean }): Promise<void> {
   let config = readConfig(options.dev);
@@ -65,8 +77,7 @@ export async function runServe(options: { readonly dev: boolean }): Promise<void
   const { capacity, warning } = fitCapacity(env.GLOBAL_CONCURRENT_LIMIT, descriptorLimit());
   if (warning !== null) log.warn({}, warning);
   warnOfUnused(config, log);
-  mkdirSync(env.DATA_DIR, { recursive: true });
-  const token = loadAdminToken({ given: env.ADMIN_TOKEN, dataDir: env.DATA_DIR });
+  const token = openDataDir(env);
   if (token.created) console.log(`admin token (shown once, kept in ${token.path}): ${token.value}`);
 
   const memory = createMemory({

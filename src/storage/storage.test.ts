@@ -1,3 +1,5 @@
+import { Database } from 'bun:sqlite';
+import { getTableConfig } from 'drizzle-orm/sqlite-core';
 import { afterAll, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +9,7 @@ import { createMemory } from '../shared/memory-map.ts';
 import { keyHash } from './key-hash.ts';
 import type { NewKey } from './key-record.ts';
 import type { KeyStore } from './key-store.ts';
+import { apiKeys } from './schema/sqlite.ts';
 import { SlotBook } from './slots.ts';
 import { SpendSweep } from './spend-sweep.ts';
 import { SqliteStore } from './sqlite-store.ts';
@@ -103,6 +106,31 @@ describe('SqliteStore on disk', () => {
     const second = new SqliteStore(path);
     expect(second.findById(id)?.name).toBe('a key');
     second.close();
+  });
+});
+
+describe('schema', () => {
+  test('the migrations make the tables that the queries are written for', () => {
+    const path = file();
+    new SqliteStore(path).close();
+    const database = new Database(path);
+    const made = database
+      .query<{ name: string; type: string; notnull: number; pk: number }, []>("PRAGMA table_info('api_keys')")
+      .all()
+      .map(({ name, type, notnull, pk }) => ({
+        name,
+        type: type.toLowerCase(),
+        notNull: notnull === 1,
+        primary: pk === 1,
+      }));
+    database.close();
+    const wanted = getTableConfig(apiKeys).columns.map((column) => ({
+      name: column.name,
+      type: column.getSQLType(),
+      notNull: column.notNull,
+      primary: column.primary,
+    }));
+    expect(made).toEqual(wanted);
   });
 });
 
