@@ -1,0 +1,265 @@
+import { type Answer, answerTo } from './answers.ts';
+import type { Barrier } from './barrier.ts';
+import type { Biller, Usage } from './bill.ts';
+import type { CacheVisit } from './cache/types.ts';
+import type { Counters } from './counters.ts';
+import type { Delays, Sleeper } from './delays.ts';
+import { KEEP_ALIVE_COMMENT } from './dialects/sse.ts';
+import type { AnswerWriter, Call, Dialect } from './dialects/types.ts';
+import { type Directives, readDirectives } from './directives.ts';
+import { chunkOf, LAST_CHUNK, type Reply, statusLine } from './http/reply.ts';
+import type { HttpRequest } from './http/request-reader.ts';
+import { interleaved } from './steps.ts';
+import { StreamSender } from './stream.ts';
+import { TokenWriter } from './tokens.ts';
+import type { Caches } from './vendors.ts';
+import { isVendorError, type VendorError, vendorError } from './vendor-error.ts';
+
+/** What all calls share. */
+export interface ChatServices {
+  readonly caches: Caches;
+  readonly biller: Biller;
+  readonly counters: Counters;
+  readonly delays: Delays;
+  readonly barrier: Barrier;
+  /** Wall clock in ms; tests move it. */
+  readonly now: () => number;
+}
+
+const NO_VISIT: CacheVisit = {
+  cachedTokens: 0,
+  writtenTokens: 0,
+  promptDone: () => {},
+  answerDone: () => {},
+};
+const JSON_TYPE = 'content-type: application/json\r\n';
+const SSE_TYPE = 'content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n';
+/** DeepSeek's sign of life before a JSON body. */
+const BLANK_LINE = '\n';
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+/** Rendering is synchronous, so that one buffer serves all. */
+const tokenWriter = new TokenWriter();
+
+/** Credentials are required, whichever they are. */
+export const NO_CREDENTIALS: VendorError = vendorError(
+  401,
+  "You didn't provide an API key. Provide it in an Authorization header using Bearer auth (Authorization: Bearer YOUR_KEY).",
+);
+
+/** An `Authorization` value that names a key, whichever it is. */
+export const hasKey = (authorization: string): boolean =>
+  authorization !== '' && !/^bearer$/i.test(authorization);
+
+/** Answers an error and nothing else. */
+export function sendError(reply: Reply, dialect: Dialect, error: VendorError, headers: string): void {
+  const retry = error.status === 429 || error.status === 503 ? 'retry-after: 1\r\n' : '';
+  reply.send(error.status, `${JSON_TYPE}${retry}${headers}`, dialect.errorBody(error));
+}
+
+/**
+ * The life of one call:
+ *
+ *   arrive: credentials → read → decide the answer → look up the cache
+ *     → barrier → delay (keep-alives meanwhile) → error asked for, or answer whole, or stream → store, bill
+ */
+export class ChatCall implements Sleeper {
+  readonly #services: ChatServices;
+  readonly #request: HttpRequest;
+  readonly #reply: Reply;
+  readonly #startedAtMs = performance.now();
+  readonly #route: (model: string) => Dialect;
+  #dialect: Dialect;
+  #directives!: Directives;
+  #call!: Call;
+  #answers!: readonly Answer[];
+  #visit = NO_VISIT;
+  #usage!: Usage;
+  #id = '';
+  #stage: 'barrier' | 'delay' | 'answer' = 'barrier';
+  #keepAlivesSent = 0;
+  #sender: StreamSender | null = null;
+
+  constructor(services: ChatServices, route: (model: string) => Dialect, request: HttpRequest, reply: Reply) {
+    this.#services = services;
+    this.#route = route;
+    this.#dialect = route('');
+    this.#request = request;
+    this.#reply = reply;
+  }
+
+  /** Takes the request in; everything up to the first wait happens at once. */
+  start(): void {
+    const { counters, barrier } = this.#services;
+    counters.arrived();
+    this.#reply.onAbort = () => {
+      barrier.leave(this);
+      if (this.#sender !== null) this.#bill(this.#sender.sentBytes);
+      counters.left(this.#reply);
+    };
+    const { head, body } = this.#request;
+    this.#id = Bun.hash.xxHash3(body).toString(16).padStart(16, '0');
+    const account = head.headers.get('authorization');
+    if (account === undefined || !hasKey(account)) {
+      this.#fail(NO_CREDENTIALS);
+      return;
+    }
+    const call = this.#read();
+    if (isVendorError(call)) {
+      this.#fail(call);
+      return;
+    }
+    this.#call = call;
+    this.#directives = readDirectives(body, head.hasDirectives ? head.headers : null);
+    this.#decide(account);
+    if (this.#directives.barrier > 1) barrier.wait(this.#directives.barrier, this);
+    else this.wake();
+  }
+
+  /** The barrier has opened or the time has come. */
+  wake(): void {
+    if (this.#reply.closed) return;
+    if (this.#stage === 'barrier') this.#stage = 'delay';
+    if (this.#stage === 'delay' && this.#delay()) return;
+    this.#stage = 'answer';
+    this.#answer();
+  }
+
+  #read(): Call | VendorError {
+    let json: unknown;
+    try {
+      json = JSON.parse(decoder.decode(this.#request.body));
+    } catch {
+      return vendorError(400, 'We could not parse the JSON body of your request.', 'invalid_json');
+    }
+    if (typeof json !== 'object' || json === null || Array.isArray(json))
+      return vendorError(400, 'The body of your request must be a JSON object.', 'invalid_json');
+    const body = json as Readonly<Record<string, unknown>>;
+    this.#dialect = this.#route(typeof body['model'] === 'string' ? body['model'] : '');
+    return this.#dialect.read(body);
+  }
+
+  /** What will be said and what it costs is known before anything is sent. */
+  #decide(account: string): void {
+    const { conversation } = this.#call;
+    this.#answers = Array.from({ length: conversation.choices }, (_, choice) =>
+      answerTo(conversation, this.#directives, choice),
+    );
+    const cache = this.#services.caches.of(conversation.model);
+    let promptTokens = Math.ceil(this.#request.body.length / 4);
+    if (cache !== null) {
+      const prompt = this.#call.render(tokenWriter, this.#answers[0]!, account);
+      ({ promptTokens } = prompt);
+      this.#visit = cache.visit(prompt, this.#services.now());
+    }
+    this.#usage = {
+      prompt: promptTokens,
+      cached: this.#visit.cachedTokens,
+      written: this.#visit.writtenTokens,
+      output: this.#answers.reduce((sum, answer) => sum + answer.outputTokens, 0),
+      reasoning: this.#answers.reduce((sum, answer) => sum + answer.reasoningTokens, 0),
+    };
+  }
+
+  /** True: wait. */
+  #delay(): boolean {
+    const { delay, keepalive, status } = this.#directives;
+    const alive = status === 0 ? keepalive : 0;
+    if (alive === 0) {
+      if (delay > 0) this.#services.delays.after(delay, this);
+      this.#stage = 'answer';
+      return delay > 0;
+    }
+    if (this.#keepAlivesSent === alive) return false;
+    const sign = chunkOf(this.#call.conversation.stream ? KEEP_ALIVE_COMMENT : BLANK_LINE);
+    if (this.#keepAlivesSent++ === 0) this.#reply.write(this.#chunkedHead() + sign);
+    else this.#reply.write(sign);
+    this.#services.delays.after(Math.max(1, delay / alive), this);
+    return true;
+  }
+
+  #answer(): void {
+    const { status, break: breakAfter, reset } = this.#directives;
+    if (breakAfter === 0 || reset === 0) {
+      this.#reply.breakOff(reset === 0);
+      this.#services.counters.left(this.#reply);
+    } else if (status >= 400) {
+      this.#fail(vendorError(status, `simulated failure ${status}`));
+    } else {
+      this.#visit.promptDone(this.#services.now());
+      if (this.#call.conversation.stream) this.#stream();
+      else this.#whole();
+    }
+  }
+
+  #whole(): void {
+    const body = this.#writer().whole(this.#answers);
+    const { break: breakAfter, reset } = this.#directives;
+    const chunked = this.#keepAlivesSent > 0;
+    if (breakAfter > 0 || reset > 0) {
+      const half = body.slice(0, body.length / 2);
+      const head = `${statusLine(200)}${this.#headers(JSON_TYPE)}content-length: ${Buffer.byteLength(body)}\r\n\r\n`;
+      this.#reply.write(chunked ? chunkOf(half) : head + half);
+      this.#reply.breakOff(reset > 0);
+    } else if (chunked) {
+      this.#reply.write(chunkOf(body) + LAST_CHUNK);
+      this.#reply.finish();
+    } else {
+      this.#reply.send(200, this.#headers(JSON_TYPE), body);
+    }
+    this.#visit.answerDone(this.#services.now());
+    this.#bill(null);
+    this.#services.counters.left(this.#reply);
+  }
+
+  #stream(): void {
+    this.#sender = new StreamSender({
+      reply: this.#reply,
+      steps: interleaved(this.#answers),
+      choices: this.#answers.length,
+      writer: this.#writer(),
+      directives: this.#directives,
+      delays: this.#services.delays,
+      head: this.#keepAlivesSent > 0 ? '' : this.#chunkedHead(),
+      errorEvent: () => this.#dialect.errorEvent(vendorError(500, 'simulated failure in the stream')),
+      onEnd: (complete, sentBytes) => {
+        if (complete) this.#visit.answerDone(this.#services.now());
+        this.#bill(complete ? null : sentBytes);
+        this.#services.counters.left(this.#reply);
+      },
+    });
+    this.#sender.run();
+  }
+
+  /** `sentBytes`: of a stream that ended early; null: all of it. */
+  #bill(sentBytes: number | null): void {
+    const { model } = this.#call.conversation;
+    const output =
+      sentBytes === null ? this.#usage.output : Math.min(this.#usage.output, Math.ceil(sentBytes / 4));
+    this.#services.biller.add(model, { ...this.#usage, output }, this.#services.now());
+  }
+
+  #writer(): AnswerWriter {
+    return this.#dialect.answer({
+      id: this.#id,
+      model: this.#call.conversation.model,
+      usage: this.#usage,
+      conversation: this.#call.conversation,
+      directives: this.#directives,
+    });
+  }
+
+  #fail(error: VendorError): void {
+    sendError(this.#reply, this.#dialect, error, this.#headers(''));
+    this.#services.counters.left(this.#reply);
+  }
+
+  #chunkedHead(): string {
+    return this.#reply.chunkedHead(200, this.#headers(this.#call.conversation.stream ? SSE_TYPE : JSON_TYPE));
+  }
+
+  #headers(contentType: string): string {
+    const upstreamMs = performance.now() - this.#startedAtMs;
+    return `${contentType}${this.#dialect.headers(this.#id, upstreamMs)}x-sim-upstream-ms: ${upstreamMs.toFixed(3)}\r\n`;
+  }
+}

@@ -1,0 +1,7 @@
+/** One server-sent event of data alone. */
+export const dataEvent = (json: string): string => `data: ${json}\n\n`;
+
+export const DONE_EVENT = 'data: [DONE]\n\n';
+
+/** A comment that keeps a connection alive. */
+export const KEEP_ALIVE_COMMENT = ': keep-alive\n\n';

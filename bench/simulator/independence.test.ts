@@ -1,0 +1,22 @@
+import { expect, test } from 'bun:test';
+import { dirname, join, relative } from 'node:path';
+
+const FOLDER = import.meta.dir;
+/** Of libraries, tests may use these. */
+const TEST_LIBRARIES = new Set(['bun:test', 'fast-check', 'openai', 'openai/resources/chat/completions']);
+const IMPORT = /\bfrom '([^']+)'|\bimport\('([^']+)'\)|^import '([^']+)'/gm;
+
+test('the simulator shares no code with the gateway', async () => {
+  const strangers: string[] = [];
+  for await (const file of new Bun.Glob('**/*.ts').scan(FOLDER)) {
+    const text = await Bun.file(join(FOLDER, file)).text();
+    for (const [, from, dynamic, bare] of text.matchAll(IMPORT)) {
+      const target = from ?? dynamic ?? bare ?? '';
+      const inside =
+        target.startsWith('.') && !relative(FOLDER, join(FOLDER, dirname(file), target)).startsWith('..');
+      const forTests = file.endsWith('.test.ts') && TEST_LIBRARIES.has(target);
+      if (!inside && !forTests && !target.startsWith('node:')) strangers.push(`${file}: ${target}`);
+    }
+  }
+  expect(strangers).toEqual([]);
+});
