@@ -31,7 +31,7 @@ build: setup
 	@mkdir -p dist
 	$(BUN) build --compile --minify --sourcemap=none \
 	  --no-compile-autoload-bunfig --no-compile-autoload-dotenv \
-	  src/main.ts workers/proxy.ts workers/metrics.ts workers/storage.ts --outfile dist/tokenrouter
+	  src/main.ts workers/proxy.ts workers/metrics.ts workers/storage.ts bench/simulator/thread.ts --outfile dist/tokenrouter
 
 lint: setup
 	@node_modules/.bin/oxfmt --check
@@ -41,6 +41,10 @@ lint: setup
 
 format: setup
 	@node_modules/.bin/oxfmt
+
+# SCENARIO=name runs one, CHECK=1 compares with the numbers to reach.
+bench: build
+	@$(BUN) bench/main.ts $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(CHECK),--check)
 
 clean:
 	rm -rf dist node_modules .bun

@@ -14,18 +14,15 @@ import { claimPort } from './port.ts';
 import { Supervisor, type ThreadName } from './supervisor.ts';
 import type { Log } from './watched-thread.ts';
 
-/** Each thread's entry by name; the literal URLs are what the bundler follows. */
+/** Where a built binary keeps the entries named on its build line; all of its modules lie in this one root. */
+const BINARY_ROOT = 'file:///$bunfs/root/';
+
 function spawnThread(name: ThreadName): Worker {
-  switch (name) {
-    case 'proxy':
-      return new Worker(new URL('../../workers/proxy.ts', import.meta.url));
-    case 'metrics':
-      return new Worker(new URL('../../workers/metrics.ts', import.meta.url));
-    case 'storage':
-      return new Worker(new URL('../../workers/storage.ts', import.meta.url));
-    default:
-      return name satisfies never;
-  }
+  return new Worker(
+    import.meta.url.startsWith(BINARY_ROOT)
+      ? new URL(`workers/${name}.ts`, BINARY_ROOT)
+      : new URL(`../../workers/${name}.ts`, import.meta.url),
+  );
 }
 
 /** Says what went wrong, in one piece and without a stack, and ends the process. */
@@ -35,7 +32,10 @@ function giveUp(error: unknown): never {
 }
 
 function readConfig(dev: boolean): Config {
-  const variables = dev ? { ...process.env, HOST: process.env['HOST'] ?? '127.0.0.1' } : process.env;
+  const { HOST: host } = process.env;
+  // An empty variable is an unset one, here above all.
+  const loopback = dev && (host === undefined || host === '');
+  const variables = loopback ? { ...process.env, HOST: '127.0.0.1' } : process.env;
   try {
     return loadConfig(variables, { dev });
   } catch (error) {

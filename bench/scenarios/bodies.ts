@@ -1,0 +1,84 @@
+import { limits } from '../limits.ts';
+import { fitLine, round3 } from '../measure/statistics.ts';
+import { runProbe } from '../probes/child.ts';
+import type { PipelineCost } from '../probes/pipeline.ts';
+import { hasRecordedConversation } from '../prompts/agent.ts';
+import { check, type Scenario } from './types.ts';
+
+const MEASURE_MS = 1000;
+const QUICK_MS = 150;
+const REFERENCE_BYTES = 187_000;
+
+/** Time of the pipeline by size of body: it must grow with the body and not faster. */
+export const bodies: Scenario = {
+  name: 'bodies',
+  title: 'Pipeline by size of body',
+  method:
+    'In one process without network: median time of the whole pipeline over an agent’s request whose messages are repeated to the size, and over one that carries an image. Each run’s body differs in a few digits near its end. The cost beyond 187 KB is the slope of the line through all larger bodies.',
+  run: async (context) => {
+    const costs = (await runProbe(
+      'pipeline',
+      String(context.quick ? QUICK_MS : MEASURE_MS),
+    )) as PipelineCost[];
+    const agents = costs.filter(({ kind }) => kind === 'agent');
+    const image = costs.find(({ kind }) => kind === 'image');
+    const reference = agents.find(({ bytes }) => bytes >= REFERENCE_BYTES);
+    const beyond = agents.filter(({ bytes }) => bytes >= REFERENCE_BYTES);
+    const slopeUsPerKb = fitLine(beyond.map(({ bytes, wholeMs }) => [bytes / 1000, wholeMs * 1000])).slope;
+    const stages = Object.keys(costs[0]?.stagesMs ?? {});
+    return {
+      tables: [
+        {
+          title: 'Median time, ms',
+          columns: ['body', 'KB', 'whole', 'P99', 'µs/KB', ...stages],
+          rows: costs.map((cost) =>
+            [
+              cost.kind as string | number,
+              Math.round(cost.bytes / 1000),
+              round3(cost.wholeMs),
+              round3(cost.p99Ms),
+              round3((cost.wholeMs * 1000) / (cost.bytes / 1000)),
+            ].concat(stages.map((stage) => round3(cost.stagesMs[stage] ?? Number.NaN))),
+          ),
+        },
+      ],
+      plots: [
+        {
+          title: 'Pipeline by size of body',
+          xLabel: 'KB',
+          yLabel: 'ms',
+          xScale: 'linear',
+          yScale: 'linear',
+          series: [
+            { name: 'whole', points: agents.map(({ bytes, wholeMs }) => [bytes / 1000, wholeMs] as const) },
+            ...stages.map((stage) => ({
+              name: stage,
+              points: agents.map(({ bytes, stagesMs }) => [bytes / 1000, stagesMs[stage] ?? 0] as const),
+            })),
+          ],
+        },
+      ],
+      checks: [
+        check(
+          'pipeline at 187 KB',
+          reference?.wholeMs ?? Number.NaN,
+          'at most',
+          limits.bodies.msAt187Kb,
+          'ms',
+        ),
+        check('pipeline beyond, per KB', slopeUsPerKb, 'at most', limits.bodies.usPerKbBeyond, 'µs'),
+        check(
+          'pipeline on a 10 MB image',
+          image?.wholeMs ?? Number.NaN,
+          'at most',
+          limits.bodies.imageMs,
+          'ms',
+        ),
+      ],
+      notes: hasRecordedConversation
+        ? []
+        : ['cases absent: bodies grow from a made-up conversation, not from the recorded one.'],
+      samples: [],
+    };
+  },
+};
