@@ -1,5 +1,4 @@
-import { CanonicalWriter } from '../std/json/writer.ts';
-import { writeMessage } from './canonicalizer.ts';
+import { BlockChain } from './block-chain.ts';
 import type { Stage } from './envelope.ts';
 
 /**
@@ -9,21 +8,15 @@ import type { Stage } from './envelope.ts';
  * own key wins. Only for providers that declare it: other servers answer 400 to unknown fields.
  */
 export function cacheInjector(): Stage {
-  const scratch = new CanonicalWriter();
+  const chain = new BlockChain();
   return {
     name: 'cache_injector',
     run(envelope) {
-      envelope.cacheKey = null;
-      if (!envelope.route.provider.promptCacheKey || envelope.clientCacheKey || envelope.input.passthrough)
-        return;
-      const { blocks, document } = envelope;
-      scratch.reset();
-      for (const tool of blocks.tools) scratch.node(document, tool);
-      scratch.ascii('|');
-      for (const message of blocks.system) writeMessage(document, scratch, message);
-      const hash = new Bun.CryptoHasher('sha256').update(scratch.view()).digest('hex');
+      const { additionsAt, edits, input, request, route } = envelope;
+      if (!route.provider.promptCacheKey || request.clientCacheKey || input.passthrough) return;
+      chain.addHead(envelope);
       // At most 64 characters (vendor: string_above_max_length).
-      envelope.cacheKey = `tr-${hash.slice(0, 32)}`;
+      edits.add(additionsAt, additionsAt, `,"prompt_cache_key":"tr-${chain.hex}"`);
     },
   };
 }

@@ -1,10 +1,5 @@
-import type { JsonDocument } from '../std/json/document.ts';
+import { Role } from '../dialects/openai-chat/request.ts';
 import type { Stage } from './envelope.ts';
-
-const is = (document: JsonDocument, message: number, role: string): boolean => {
-  const node = document.member(message, 'role');
-  return node >= 0 && document.textEquals(node, role);
-};
 
 /**
  * Chunker: System (the leading system and developer messages, no later one) · Tool (definitions) · History · Query
@@ -12,32 +7,19 @@ const is = (document: JsonDocument, message: number, role: string): boolean => {
  */
 export const chunker: Stage = {
   name: 'chunker',
-  run(envelope) {
-    const { document, messagesNode, toolsNode } = envelope;
-    const blocks = {
-      system: [] as number[],
-      tools: [] as number[],
-      history: [] as number[],
-      query: [] as number[],
-    };
-    let leading = true;
-    const end = document.next(messagesNode);
-    for (let message = messagesNode + 1; message < end; message = document.next(message)) {
-      leading = leading && (is(document, message, 'system') || is(document, message, 'developer'));
-      if (leading) {
-        blocks.system.push(message);
-        continue;
-      }
-      blocks.query.push(message);
-      if (is(document, message, 'assistant')) {
-        for (const one of blocks.query) blocks.history.push(one);
-        blocks.query.length = 0;
-      }
-    }
-    if (toolsNode >= 0) {
-      const toolsEnd = document.next(toolsNode);
-      for (let tool = toolsNode + 1; tool < toolsEnd; tool = document.next(tool)) blocks.tools.push(tool);
-    }
-    envelope.blocks = blocks;
+  run({ blocks, document, request }) {
+    const { roles, toolsNode } = request;
+    let systemEnd = 0;
+    while (systemEnd < roles.length && leads(roles.at(systemEnd))) systemEnd++;
+    let historyEnd = roles.length;
+    while (historyEnd > systemEnd && roles.at(historyEnd - 1) !== Role.Assistant) historyEnd--;
+    blocks.systemEnd = systemEnd;
+    blocks.historyEnd = historyEnd;
+    blocks.tools.clear();
+    if (toolsNode < 0) return;
+    const end = document.next(toolsNode);
+    for (let tool = toolsNode + 1; tool < end; tool = document.next(tool)) blocks.tools.push(tool);
   },
 };
+
+const leads = (role: number): boolean => role === Role.System || role === Role.Developer;

@@ -1,6 +1,10 @@
+import { ChatRequest } from '../dialects/openai-chat/request.ts';
 import type { ModelRoute } from '../providers/types.ts';
-import type { JsonDocument } from '../std/json/document.ts';
-import type { CanonicalWriter } from '../std/json/writer.ts';
+import { JsonDocument } from '../std/json/document.ts';
+import { IntList } from '../std/json/int-list.ts';
+import { CanonicalWriter } from '../std/json/writer.ts';
+import { Edits } from './edits.ts';
+import { Spans } from './spans.ts';
 
 /** What the caller knows of a request besides its body. */
 export interface PipelineInput {
@@ -14,55 +18,97 @@ export interface PipelineInput {
   readonly passthrough: boolean;
 }
 
-/** Where the parts of a prompt begin, as node indices of the document (DESIGN: System · Tool · History · Query). */
+/**
+ * The parts of a prompt (DESIGN: System · Tool · History · Query). Messages are counted from 0 in the client's order:
+ *
+ * ```
+ *   0 … systemEnd   leading system and developer messages
+ *     … historyEnd  up to and with the last assistant message
+ *     … the rest    the query
+ * ```
+ */
 export interface Blocks {
-  readonly system: number[];
-  tools: number[];
-  readonly history: number[];
-  readonly query: number[];
+  /** Nodes of the tool definitions, in the order in which they are sent. */
+  readonly tools: IntList;
+  systemEnd: number;
+  historyEnd: number;
 }
+
+/** The prompt's parts in the bytes as they are sent, without what the gateway adds. */
+export interface SentPrompt {
+  /** The bytes that the offsets are of: the canonical body, or the client's own in byte-exact mode. */
+  bytes: Buffer;
+  /** The array of tool definitions, brackets included; empty where there is none. */
+  toolsStart: number;
+  toolsEnd: number;
+  readonly tools: Spans;
+  readonly messages: Spans;
+}
+
+const NO_BYTES = Buffer.alloc(0);
+const NO_PARTS: readonly Uint8Array[] = [];
+const NO_INPUT: PipelineInput = { body: NO_BYTES, scope: '', routePath: '', headers: '', passthrough: false };
+const NO_ROUTE = null as unknown as ModelRoute;
 
 /**
  * One request on its way through the stages. Every field is filled by exactly one of them, named beside it; the object
  * and its buffers are reused for the next request of the thread.
  */
-export interface Envelope {
-  readonly input: PipelineInput;
-  readonly document: JsonDocument;
-  /** Canonical body before anything the gateway adds. */
-  readonly canonical: CanonicalWriter;
+export class Envelope {
+  input: PipelineInput = NO_INPUT;
 
   // Inbound Adapter
-  model: string;
-  route: ModelRoute;
-  stream: boolean;
-  usageRequested: boolean;
-  shareable: boolean;
-  maxOutputTokens: number | null;
-  n: number;
-  messagesNode: number;
-  toolsNode: number;
-  streamOptionsNode: number;
-  clientCacheKey: boolean;
+  readonly document = new JsonDocument();
+  readonly request = new ChatRequest();
+  route: ModelRoute = NO_ROUTE;
 
-  // Chunker, Arranger
-  blocks: Blocks;
+  // Chunker; Arranger (order of the tools)
+  readonly blocks: Blocks = { tools: new IntList(), systemEnd: 0, historyEnd: 0 };
 
-  // Canonicalizer: offsets into `canonical`
-  additionsAt: number;
-  streamOptionsStart: number;
-  streamOptionsEnd: number;
+  // Canonicalizer: the body before anything the gateway adds, and offsets into it. Later stages may write behind its end
+  // for a moment and truncate.
+  readonly canonical = new CanonicalWriter();
+  readonly sent: SentPrompt = {
+    bytes: NO_BYTES,
+    toolsStart: 0,
+    toolsEnd: 0,
+    tools: new Spans(),
+    messages: new Spans(),
+  };
+  /** Where members are added: after `model`. */
+  additionsAt = 0;
+  /** The `stream_options` member with its comma; -1 where there is none. */
+  streamOptionsStart = -1;
+  streamOptionsEnd = -1;
 
-  // CacheInjector
-  cacheKey: string | null;
+  // CacheInjector, Outbound Adapter: what is added to the canonical body. Not applied in byte-exact mode.
+  readonly edits = new Edits();
 
   // Hasher
-  fullHash: Uint8Array;
-  prefixHash: string;
+  fullHash: Uint8Array = NO_BYTES;
+  prefixHash = '';
+  affinityHash = 0;
 
   // Outbound Adapter
-  usageAdded: boolean;
-  body: Uint8Array;
+  usageAdded = false;
+  /** The vendor's body, in parts that follow each other. */
+  body: readonly Uint8Array[] = NO_PARTS;
+
+  /** Makes the envelope ready for a request. */
+  open(input: PipelineInput): void {
+    this.input = input;
+    this.edits.clear();
+  }
+
+  /** Lets go of everything that belongs to the request, so that an idle thread keeps no prompt alive. */
+  close(): void {
+    this.input = NO_INPUT;
+    this.route = NO_ROUTE;
+    this.document.release();
+    this.sent.bytes = NO_BYTES;
+    this.fullHash = NO_BYTES;
+    this.body = NO_PARTS;
+  }
 }
 
 export type StageName =

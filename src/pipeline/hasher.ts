@@ -1,40 +1,63 @@
-import { CanonicalWriter } from '../std/json/writer.ts';
-import { writeMessage } from './canonicalizer.ts';
-import type { Stage } from './envelope.ts';
+import { BlockChain } from './block-chain.ts';
+import type { Envelope, Stage } from './envelope.ts';
 
 /**
- * Hasher: FullHash says which requests are one call, PrefixHash where their prompts part.
+ * Hasher: FullHash says which requests are one call, PrefixHash where their prompts part, the affinity hash which
+ * conversation they belong to.
  *
- * FullHash is SHA-256 over scope, route, provider, meaningful headers and the canonical body with the resolved model,
- * before anything the gateway adds. Each field is length-prefixed: no two different requests concatenate alike.
- * PrefixHash chains xxHash3 over the blocks as sent, in the order tools → system → messages, without marks.
+ * FullHash is SHA-256 over the body before anything the gateway adds and a trailer that names what else makes a call:
+ *
+ * ```
+ *   body | mode | scope | length | route | length | provider | length | model | length | headers | length
+ *        | secret (scope `global` only) | length | length of the body
+ * ```
+ *
+ * Lengths count bytes, in 32 bits. Read from the end, every field is where its length says: no two different requests
+ * concatenate alike. The fields follow the body instead of preceding it so that body and trailer are one run of bytes.
+ *
+ * PrefixHash chains the blocks as sent, in the order tools → system → messages up to the last assistant's, without marks.
+ * The affinity hash covers tools, leading system block and the first message after it: constant over a conversation.
  */
 export function hasher(secret: Uint8Array | undefined): Stage {
-  const scratch = new CanonicalWriter();
+  const chain = new BlockChain();
   return {
     name: 'hasher',
     run(envelope) {
-      const { input, route, canonical, blocks, document } = envelope;
-      const hash = new Bun.CryptoHasher('sha256');
-      if (secret !== undefined && input.scope === 'global') hash.update(secret);
-      const fields = [input.scope, input.routePath, route.provider.id, route.upstreamModel, input.headers];
-      hash.update(
-        `${input.passthrough ? 'raw' : 'canonical'}|${fields.map((field) => `${field.length}:${field}`).join('|')}|`,
-      );
-      hash.update(input.passthrough ? input.body : canonical.view());
-      envelope.fullHash = new Uint8Array(hash.digest());
-
-      let chain = 0n;
-      scratch.reset();
-      for (const tool of blocks.tools) scratch.node(document, tool);
-      for (const message of blocks.system) writeMessage(document, scratch, message);
-      chain = Bun.hash.xxHash3(scratch.view(), chain);
-      for (const message of blocks.history) {
-        scratch.reset();
-        writeMessage(document, scratch, message);
-        chain = Bun.hash.xxHash3(scratch.view(), chain);
-      }
-      envelope.prefixHash = chain.toString(16).padStart(16, '0');
+      envelope.fullHash = fullHash(envelope, secret);
+      const { blocks, sent } = envelope;
+      const { messages } = sent;
+      chain.addHead(envelope);
+      const prefix = chain.value;
+      const first = blocks.systemEnd;
+      if (first < messages.length) chain.add(sent.bytes, messages.start(first), messages.end(first));
+      envelope.affinityHash = chain.uint32;
+      if (first >= blocks.historyEnd) chain.value = prefix;
+      for (let index = first + 1; index < blocks.historyEnd; index++)
+        chain.add(sent.bytes, messages.start(index), messages.end(index));
+      envelope.prefixHash = chain.hex;
     },
   };
+}
+
+function fullHash(envelope: Envelope, secret: Uint8Array | undefined): Uint8Array<ArrayBuffer> {
+  const { canonical, input, route } = envelope;
+  const bodyBytes = input.passthrough ? 0 : canonical.length;
+  if (input.passthrough) canonical.reset();
+  canonical.byte(input.passthrough ? 1 : 0);
+  for (const field of [input.scope, input.routePath, route.provider.id, route.upstreamModel, input.headers]) {
+    const start = canonical.length;
+    canonical.utf8(field);
+    canonical.uint32(canonical.length - start);
+  }
+  if (secret !== undefined && input.scope === 'global') {
+    canonical.raw(secret);
+    canonical.uint32(secret.byteLength);
+  }
+  canonical.uint32(input.passthrough ? input.body.byteLength : bodyBytes);
+  const digest = new Uint8Array(32);
+  if (input.passthrough) {
+    new Bun.SHA256().update(input.body).update(canonical.view()).digest(digest);
+  } else Bun.SHA256.hash(canonical.view(), digest);
+  canonical.truncate(bodyBytes);
+  return digest;
 }

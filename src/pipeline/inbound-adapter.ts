@@ -1,36 +1,38 @@
-import { readChatRequest } from '../dialects/openai-chat/request.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { ModelRoute } from '../providers/types.ts';
 import { JsonDuplicateKeyError, JsonSyntaxError } from '../std/json/errors.ts';
 import type { Stage } from './envelope.ts';
+
+/** A longer model name is cut in the message. */
+const MAX_SHOWN = 128;
 
 /** Inbound Adapter: the client's dialect → what the gateway must know; the model's name → where it goes. */
 export function inboundAdapter(resolveModel: (model: string) => ModelRoute | null): Stage {
   return {
     name: 'inbound_adapter',
     run(envelope) {
+      const { document, input, request } = envelope;
+      if (input.body.byteLength === 0)
+        throw new GatewayError('invalid_json', 'The request body is empty: send a JSON object.');
       try {
-        envelope.document.parse(envelope.input.body);
+        document.parse(input.body);
       } catch (error) {
         throw asClientError(error);
       }
-      const facts = readChatRequest(envelope.document);
-      Object.assign(envelope, facts);
-      const route = resolveModel(facts.model);
+      request.read(document);
+      const route = resolveModel(request.model);
       if (route === null) {
         throw new GatewayError(
           'model_not_found',
-          `The model '${facts.model}' reaches no configured provider (by alias, provider/model, name, or default provider).`,
+          `The model '${request.model.slice(0, MAX_SHOWN)}' reaches no configured provider (by alias, provider/model, name, or default provider).`,
           { param: 'model' },
         );
       }
-      if (envelope.input.passthrough && route.rewritten) {
+      if (input.passthrough && route.rewritten) {
         throw new GatewayError(
           'passthrough_alias',
           'Byte-exact mode cannot rename a model: send the name the vendor knows.',
-          {
-            param: 'model',
-          },
+          { param: 'model' },
         );
       }
       envelope.route = route;

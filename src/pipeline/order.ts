@@ -8,7 +8,7 @@ import { hasher } from './hasher.ts';
 import { inboundAdapter } from './inbound-adapter.ts';
 import { outboundAdapter } from './outbound-adapter.ts';
 
-export interface PipelineOptions {
+export interface StageOptions {
   readonly cacheInject: boolean;
   readonly toolSort: boolean;
   readonly resolveModel: (model: string) => ModelRoute | null;
@@ -17,12 +17,12 @@ export interface PipelineOptions {
 }
 
 /** The order of the stages; no other file knows it. A stage that is switched off is not in the list. */
-export function stagesInOrder(options: PipelineOptions): readonly Stage[] {
+export function stagesInOrder(options: StageOptions): readonly Stage[] {
   return [
     inboundAdapter(options.resolveModel),
     chunker,
-    ...(options.toolSort ? [arranger] : []),
-    canonicalizer,
+    ...(options.toolSort ? [arranger()] : []),
+    canonicalizer(),
     ...(options.cacheInject ? [cacheInjector()] : []),
     hasher(options.hashSecret),
     outboundAdapter,

@@ -1,48 +1,48 @@
+import { CLOSE_OBJECT, COMMA } from '../std/json/bytes.ts';
+import { Kind } from '../std/json/document.ts';
 import type { Envelope, Stage } from './envelope.ts';
 
+const WITH_USAGE = ',"stream_options":{"include_usage":true';
+
 /**
- * Outbound Adapter: the body as the vendor gets it: the canonical one plus what the gateway adds.
+ * Outbound Adapter: the body as the vendor gets it: the canonical one plus what the gateway adds. In byte-exact mode the
+ * client's own bytes, not copied.
  *
  * Usage of a stream is asked for where the provider can tell it; the relay takes it out again for a client that did not.
  */
 export const outboundAdapter: Stage = {
   name: 'outbound_adapter',
   run(envelope) {
-    const { canonical, input, route } = envelope;
+    const { additionsAt, canonical, edits, input, request, route, streamOptionsEnd, streamOptionsStart } =
+      envelope;
     envelope.usageAdded = false;
     if (input.passthrough) {
-      envelope.body = input.body;
+      envelope.body = [input.body];
       return;
     }
-    const addUsage = envelope.stream && !envelope.usageRequested && route.provider.profile.streamUsage;
-    envelope.usageAdded = addUsage;
-    let additions = envelope.cacheKey === null ? '' : `,"prompt_cache_key":"${envelope.cacheKey}"`;
-    if (addUsage) additions += `,"stream_options":${mergedStreamOptions(envelope)}`;
-    if (additions === '') {
-      envelope.body = canonical.copy();
-      return;
+    if (request.stream && !request.usageRequested && route.provider.profile.streamUsage) {
+      envelope.usageAdded = true;
+      if (streamOptionsStart < 0) edits.add(additionsAt, additionsAt, `${WITH_USAGE}}`);
+      else edits.add(streamOptionsStart, streamOptionsEnd, withUsage(envelope));
     }
-    const cut = addUsage && envelope.streamOptionsStart >= 0;
-    const head = canonical.view(0, envelope.additionsAt);
-    const before = canonical.view(
-      envelope.additionsAt,
-      cut ? envelope.streamOptionsStart : envelope.additionsAt,
-    );
-    const after = canonical.view(cut ? envelope.streamOptionsEnd : envelope.additionsAt);
-    envelope.body = Buffer.concat([head, Buffer.from(additions), before, after]);
+    envelope.body = edits.apply(canonical, input.body);
   },
 };
 
-/** The client's stream options with `include_usage` set, its other members kept in their text. */
-function mergedStreamOptions(envelope: Envelope): string {
-  const { document, streamOptionsNode } = envelope;
-  let members = '';
-  if (streamOptionsNode >= 0) {
-    const end = document.next(streamOptionsNode);
-    for (let key = streamOptionsNode + 1; key < end; key = document.next(key + 1)) {
-      if (!document.textEquals(key, 'include_usage'))
-        members += `,${document.source(key)}:${document.source(key + 1)}`;
-    }
+/** The client's `stream_options` member with `include_usage` set; null counts as none, other members are kept. */
+function withUsage({ canonical, document, request }: Envelope): string {
+  const options = request.streamOptionsNode;
+  if (document.kind(options) !== Kind.Object) return `${WITH_USAGE}}`;
+  const start = canonical.length;
+  canonical.ascii(WITH_USAGE);
+  const end = document.next(options);
+  for (let key = options + 1; key < end; key = document.next(key + 1)) {
+    if (document.textEquals(key, 'include_usage')) continue;
+    canonical.byte(COMMA);
+    canonical.member(document, key);
   }
-  return `{"include_usage":true${members}}`;
+  canonical.byte(CLOSE_OBJECT);
+  const text = canonical.text(start);
+  canonical.truncate(start);
+  return text;
 }

@@ -1,11 +1,18 @@
 import type { ModelRoute } from '../providers/types.ts';
-import { JsonDocument } from '../std/json/document.ts';
-import { CanonicalWriter } from '../std/json/writer.ts';
-import type { Envelope, PipelineInput, Stage, StageName } from './envelope.ts';
-import { stagesInOrder, type PipelineOptions } from './order.ts';
+import { Envelope, type PipelineInput, type Stage, type StageName } from './envelope.ts';
+import { stagesInOrder, type StageOptions } from './order.ts';
+
+export interface PipelineOptions extends StageOptions {
+  /** Told how long each stage took, by its index in {@link Pipeline.stageNames}. A stage that throws is not told of. */
+  readonly onStage?: ((index: number, ms: number) => void) | undefined;
+  /** Monotonic clock in milliseconds; read only where `onStage` is given. */
+  readonly now?: (() => number) | undefined;
+}
+
+const NO_PARTS: readonly Uint8Array[] = [];
 
 /** What a request is once every stage has seen it; owns its bytes. */
-export interface Prepared {
+export class Prepared {
   readonly route: ModelRoute;
   /** As the client named it. */
   readonly model: string;
@@ -15,71 +22,98 @@ export interface Prepared {
   readonly shareable: boolean;
   readonly maxOutputTokens: number | null;
   readonly n: number;
+  /** Size of the client's body. */
   readonly inputBytes: number;
+  /** Size of the vendor's body; stays known after it was taken. */
+  readonly bodyBytes: number;
   /** 32 bytes. */
   readonly fullHash: Uint8Array;
   /** 16 hexadecimal digits. */
   readonly prefixHash: string;
-  readonly body: Uint8Array;
+  /** 32 bits, unsigned; the same for every turn of a conversation. */
+  readonly affinityHash: number;
+  #parts: readonly Uint8Array[];
+
+  constructor(envelope: Envelope) {
+    const { request } = envelope;
+    this.route = envelope.route;
+    this.model = request.model;
+    this.stream = request.stream;
+    this.usageRequested = request.usageRequested;
+    this.usageAdded = envelope.usageAdded;
+    this.shareable = request.shareable;
+    this.maxOutputTokens = request.maxOutputTokens;
+    this.n = request.n;
+    this.inputBytes = envelope.input.body.byteLength;
+    this.bodyBytes = envelope.body.reduce((sum, part) => sum + part.byteLength, 0);
+    this.fullHash = envelope.fullHash;
+    this.prefixHash = envelope.prefixHash;
+    this.affinityHash = envelope.affinityHash;
+    this.#parts = envelope.body;
+  }
+
+  /** The vendor's body in one piece; empty once it was taken. Joins the parts where there are several. */
+  get body(): Uint8Array {
+    if (this.#parts.length !== 1) this.#parts = [Buffer.concat(this.#parts)];
+    return this.#parts[0]!;
+  }
+
+  /**
+   * Hands the vendor's body over, to be sent part after part: who holds a `Prepared` over a long stream must not keep its
+   * prompt alive. One part as a rule; a run of 256 KiB and more that is sent as the client wrote it is a view of the
+   * client's body. Empty the second time.
+   */
+  takeParts(): readonly Uint8Array[] {
+    const parts = this.#parts;
+    this.#parts = NO_PARTS;
+    return parts;
+  }
+
+  /** {@link takeParts} in one piece. */
+  takeBody(): Uint8Array {
+    const { body } = this;
+    this.#parts = NO_PARTS;
+    return body;
+  }
 }
 
-const NO_ROUTE = null as unknown as ModelRoute;
-
-/** The stages in a row. One per thread: document and buffers are reused, so a run is synchronous and whole. */
+/** The stages in a row. One per thread: the envelope and its buffers are reused, so a run is synchronous and whole. */
 export class Pipeline {
+  readonly stageNames: readonly StageName[];
   readonly #stages: readonly Stage[];
-  readonly #document = new JsonDocument();
-  readonly #canonical = new CanonicalWriter();
+  readonly #envelope = new Envelope();
+  readonly #runStages: () => void;
 
   constructor(options: PipelineOptions) {
     this.#stages = stagesInOrder(options);
-  }
-
-  get stageNames(): readonly StageName[] {
-    return this.#stages.map((stage) => stage.name);
+    this.stageNames = this.#stages.map((stage) => stage.name);
+    const { onStage, now = () => performance.now() } = options;
+    this.#runStages = onStage === undefined ? () => this.#run() : () => this.#runTimed(onStage, now);
   }
 
   /** Runs every stage. Throws GatewayError for what the client got wrong. */
   prepare(input: PipelineInput): Prepared {
-    const envelope: Envelope = {
-      input,
-      document: this.#document,
-      canonical: this.#canonical,
-      model: '',
-      route: NO_ROUTE,
-      stream: false,
-      usageRequested: false,
-      shareable: true,
-      maxOutputTokens: null,
-      n: 1,
-      messagesNode: -1,
-      toolsNode: -1,
-      streamOptionsNode: -1,
-      clientCacheKey: false,
-      blocks: { system: [], tools: [], history: [], query: [] },
-      additionsAt: 0,
-      streamOptionsStart: -1,
-      streamOptionsEnd: -1,
-      cacheKey: null,
-      fullHash: input.body,
-      prefixHash: '',
-      usageAdded: false,
-      body: input.body,
-    };
-    for (const stage of this.#stages) stage.run(envelope);
-    return {
-      route: envelope.route,
-      model: envelope.model,
-      stream: envelope.stream,
-      usageRequested: envelope.usageRequested,
-      usageAdded: envelope.usageAdded,
-      shareable: envelope.shareable,
-      maxOutputTokens: envelope.maxOutputTokens,
-      n: envelope.n,
-      inputBytes: input.body.byteLength,
-      fullHash: envelope.fullHash,
-      prefixHash: envelope.prefixHash,
-      body: envelope.body,
-    };
+    const envelope = this.#envelope;
+    envelope.open(input);
+    try {
+      this.#runStages();
+      return new Prepared(envelope);
+    } finally {
+      envelope.close();
+    }
+  }
+
+  #run(): void {
+    for (const stage of this.#stages) stage.run(this.#envelope);
+  }
+
+  #runTimed(onStage: (index: number, ms: number) => void, now: () => number): void {
+    let startedAtMs = now();
+    for (let index = 0; index < this.#stages.length; index++) {
+      this.#stages[index]!.run(this.#envelope);
+      const endedAtMs = now();
+      onStage(index, endedAtMs - startedAtMs);
+      startedAtMs = endedAtMs;
+    }
   }
 }

@@ -9,15 +9,19 @@ export class JsonSyntaxError extends Error {
   }
 }
 
+/** Longer keys are cut in messages. */
+const MAX_SHOWN = 128;
+
 /** An object names a key twice. Parsers differ on which one wins, so neither is taken. */
 export class JsonDuplicateKeyError extends Error {
   readonly key: string;
   readonly offset: number;
 
   constructor(key: string, offset: number) {
-    super(`duplicate key ${JSON.stringify(key)} at byte ${offset}`);
+    const shown = key.slice(0, MAX_SHOWN);
+    super(`duplicate key ${JSON.stringify(shown)} at byte ${offset}`);
     this.name = 'JsonDuplicateKeyError';
-    this.key = key;
+    this.key = shown;
     this.offset = offset;
   }
 }

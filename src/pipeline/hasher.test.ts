@@ -1,0 +1,200 @@
+import { describe, expect, test } from 'bun:test';
+import { createHash } from 'node:crypto';
+import { hexOf, prepare, routeTo, type Setting } from './pipeline-fixture.ts';
+import type { Prepared } from './pipeline.ts';
+
+const message = (role: string, content: string): string => JSON.stringify({ role, content });
+const body = (messages: readonly string[], rest = ''): string =>
+  `{"model":"m"${rest},"messages":[${messages.join(',')}]}`;
+const ONE = body([message('system', 's'), message('user', 'hi')]);
+const tools = (...names: readonly string[]): string =>
+  `,"tools":[${names.map((name) => `{"type":"function","function":{"name":"${name}"}}`).join(',')}]`;
+
+describe('FullHash', () => {
+  const hash = (text: string, ...rest: Setting): string => hexOf(prepare(text, ...rest).fullHash);
+
+  test('is 32 bytes of its own, the same for the same call', () => {
+    const one = prepare(ONE);
+    expect(one.fullHash).toBeInstanceOf(Uint8Array);
+    expect(one.fullHash.byteLength).toBe(32);
+    expect(one.fullHash.buffer.byteLength).toBe(32);
+    expect(hash(ONE)).toBe(hexOf(one.fullHash));
+  });
+
+  test('is SHA-256 over the canonical body and the trailer that the design draws', () => {
+    const field = (text: string): Buffer => {
+      const bytes = Buffer.from(text);
+      return Buffer.concat([bytes, u32(bytes.length)]);
+    };
+    const u32 = (value: number): Buffer => {
+      const bytes = Buffer.alloc(4);
+      bytes.writeUInt32LE(value);
+      return bytes;
+    };
+    for (const passthrough of [false, true]) {
+      for (const scope of ['kéy', 'global']) {
+        const secret = Buffer.from('0123456789abcdef');
+        const expected = createHash('sha256').update(
+          Buffer.concat([
+            Buffer.from(ONE),
+            Buffer.from([passthrough ? 1 : 0]),
+            ...[scope, '/v1/chat/completions', 'openai', 'm', 'anthropic-beta: x'].map(field),
+            ...(scope === 'global' ? [secret, u32(secret.length)] : []),
+            u32(Buffer.byteLength(ONE)),
+          ]),
+        );
+        const found = hash(ONE, { hashSecret: secret }, { scope, passthrough, headers: 'anthropic-beta: x' });
+        expect(found).toBe(expected.digest('hex'));
+      }
+    }
+  });
+
+  test('differs by scope, route, provider, model, headers, mode and secret', () => {
+    const global = { scope: 'global' };
+    const all = [
+      hash(ONE),
+      hash(ONE, {}, { scope: 'key-2' }),
+      hash(ONE, {}, { routePath: '/v1/other' }),
+      hash(ONE, { resolveModel: () => routeTo('other') }),
+      hash(ONE, {
+        resolveModel: (model) => {
+          const route = routeTo(model);
+          return { ...route, provider: { ...route.provider, id: 'other' } };
+        },
+      }),
+      hash(ONE, {}, { headers: 'anthropic-version: 1' }),
+      hash(ONE, {}, { passthrough: true }),
+      hash(ONE, {}, global),
+      hash(ONE, { hashSecret: Buffer.from('a') }, global),
+      hash(ONE, { hashSecret: Buffer.from('b') }, global),
+    ];
+    expect(new Set(all).size).toBe(all.length);
+  });
+
+  test('the secret salts the global scope alone', () => {
+    expect(hash(ONE, { hashSecret: Buffer.from('a') })).toBe(hash(ONE));
+  });
+
+  test('fields do not run into each other', () => {
+    const all = [
+      hash(ONE, {}, { scope: 'ab', headers: 'c' }),
+      hash(ONE, {}, { scope: 'a', headers: 'bc' }),
+      hash(ONE, {}, { scope: '', headers: 'abc' }),
+      hash(ONE, {}, { scope: 'é', headers: '' }),
+      hash(ONE, {}, { scope: 'e', headers: '\u0301' }),
+    ];
+    expect(new Set(all).size).toBe(all.length);
+  });
+
+  test('does not see what the gateway adds', () => {
+    const streamed = body([message('user', 'hi')], ',"stream":true');
+    const plain = hash(streamed, { cacheInject: false });
+    expect(hash(streamed)).toBe(plain);
+    expect(hash(streamed, { resolveModel: (model) => routeTo(model, { usage: false }) })).toBe(plain);
+  });
+
+  test('the order of tools does not count while they are sorted, and counts otherwise', () => {
+    const [one, other] = [
+      body([message('user', 'x')], tools('a', 'b')),
+      body([message('user', 'x')], tools('b', 'a')),
+    ];
+    expect(hash(one)).toBe(hash(other));
+    expect(hash(one, { toolSort: false })).not.toBe(hash(other, { toolSort: false }));
+  });
+
+  test('byte-exact mode hashes the bytes as they are', () => {
+    const spaced = ONE.replace(',', ' ,');
+    expect(hash(ONE)).toBe(hash(spaced));
+    expect(hash(ONE, {}, { passthrough: true })).not.toBe(hash(spaced, {}, { passthrough: true }));
+  });
+});
+
+const SYSTEM = message('system', 'rules');
+/** A conversation as it is sent turn by turn: each turn ends with the user. */
+const TURNS = [
+  [SYSTEM, message('user', 'one')],
+  [SYSTEM, message('user', 'one'), message('assistant', '1'), message('user', 'two')],
+  [
+    SYSTEM,
+    message('user', 'one'),
+    message('assistant', '1'),
+    message('user', 'two'),
+    message('assistant', '2'),
+    message('user', 'three'),
+  ],
+] as const;
+const ofTurn = (turn: readonly string[], rest = tools('b', 'a')): Prepared => prepare(body(turn, rest));
+
+describe('PrefixHash', () => {
+  const hash = (messages: readonly string[], rest = ''): string => prepare(body(messages, rest)).prefixHash;
+
+  test('is 16 digits, moves with every answered turn, and does not see the query', () => {
+    const hashes = TURNS.map((turn) => ofTurn(turn).prefixHash);
+    for (const one of hashes) expect(one).toMatch(/^[0-9a-f]{16}$/);
+    expect(new Set(hashes).size).toBe(3);
+    expect(ofTurn([...TURNS[1].slice(0, 3), message('user', 'other')]).prefixHash).toBe(hashes[1]!);
+  });
+
+  test('sees tools, system and each message before the query, wherever they part', () => {
+    const [system, user, answer, query] = TURNS[1];
+    const all = [
+      hash(TURNS[1]),
+      hash(TURNS[1], tools('a')),
+      hash([message('system', 'Rules'), user, answer, query]),
+      hash([system, message('user', 'One'), answer, query]),
+      hash([system, user, message('assistant', '2'), query]),
+      hash([user, answer, query]),
+    ];
+    expect(new Set(all).size).toBe(all.length);
+  });
+
+  test('is the same in every spelling, and where marks and usage are added', () => {
+    const turn = TURNS[1];
+    const spelled = `{ "messages" : [${turn.map((one) => one.replace('{', '{ ')).join(' , ')}], "model":"m"}`;
+    expect(prepare(spelled).prefixHash).toBe(hash(turn));
+    expect(prepare(body(turn, ',"stream":true'), { cacheInject: false }).prefixHash).toBe(hash(turn));
+  });
+
+  test('byte-exact mode hashes the blocks as they go out', () => {
+    const exact = (text: string): string => prepare(text, {}, { passthrough: true }).prefixHash;
+    const spaced = body(TURNS[1].map((one) => one.replace(',', ', ')));
+    expect(exact(body(TURNS[1]))).toBe(hash(TURNS[1]));
+    expect(exact(spaced)).not.toBe(hash(TURNS[1]));
+    expect(prepare(spaced).prefixHash).toBe(hash(TURNS[1]));
+  });
+
+  test('exists without tools, system and history', () => {
+    expect(hash([message('user', 'x')])).toBe(hash([message('user', 'y')]));
+    expect(hash([message('system', 'x')])).not.toBe(hash([message('user', 'x')]));
+  });
+});
+
+describe('affinity hash', () => {
+  test('is 32 bits and constant over a conversation', () => {
+    const hashes = TURNS.map((turn) => ofTurn(turn).affinityHash);
+    expect(new Set(hashes).size).toBe(1);
+    expect(hashes[0]).toBeWithin(0, 2 ** 32);
+    expect(Number.isInteger(hashes[0])).toBe(true);
+    expect(ofTurn(TURNS[0], tools('a', 'b')).affinityHash).toBe(hashes[0]!);
+  });
+
+  test('differs by tools, system and first message', () => {
+    const [system, user] = TURNS[0];
+    const all = [
+      ofTurn([system, user]),
+      ofTurn([system, user], tools('a')),
+      ofTurn([message('system', 'Rules'), user]),
+      ofTurn([system, message('user', 'One')]),
+      ofTurn([user]),
+      ofTurn([system]),
+    ].map((one) => one.affinityHash);
+    expect(new Set(all).size).toBe(all.length);
+  });
+
+  test('spreads conversations over accounts', () => {
+    const counts = [0, 0, 0, 0];
+    for (let index = 0; index < 400; index++)
+      counts[ofTurn([SYSTEM, message('user', `q${index}`)]).affinityHash % 4]!++;
+    for (const count of counts) expect(count).toBeWithin(60, 140);
+  });
+});

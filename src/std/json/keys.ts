@@ -1,0 +1,179 @@
+import { BACKSLASH } from './bytes.ts';
+import type { JsonDocument } from './document.ts';
+import type { IntList } from './int-list.ts';
+
+export const HASH_SEED = 0x811c9dc5 | 0;
+
+/** One step of the key hash (FNV-1a). */
+export const hashStep = (hash: number, byte: number): number => Math.imul(hash ^ byte, 0x01000193);
+
+/** Hash of a key as it decodes, over its UTF-8 bytes: equal keys hash alike whatever their spelling. */
+export function hashKeyText(text: string): number {
+  const bytes = Buffer.from(text, 'utf8');
+  let hash = HASH_SEED;
+  for (let at = 0; at < bytes.length; at++) hash = hashStep(hash, bytes[at]!);
+  return hash;
+}
+
+/** Hash of the key string in `[start, end)` of the bytes, quotes included, as it decodes; it must be well-formed. */
+export function hashKey(bytes: Uint8Array, start: number, end: number): number {
+  let hash = HASH_SEED;
+  let at = start + 1;
+  while (at < end - 1) {
+    const byte = bytes[at]!;
+    if (byte !== BACKSLASH) {
+      hash = hashStep(hash, byte);
+      at++;
+      continue;
+    }
+    const escape = bytes[at + 1]!;
+    if (escape !== 0x75) {
+      hash = hashStep(hash, SHORT_ESCAPES[escape]!);
+      at += 2;
+      continue;
+    }
+    let code = codeUnit(bytes, at + 2);
+    at += 6;
+    if (code >= 0xd800 && code <= 0xdfff) {
+      // A pair is one character; a lone half has no UTF-8 and stands as the replacement character there.
+      const low =
+        code < 0xdc00 && bytes[at] === BACKSLASH && bytes[at + 1] === 0x75 ? codeUnit(bytes, at + 2) : 0;
+      if (low >= 0xdc00 && low <= 0xdfff) {
+        code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+        at += 6;
+      } else code = 0xfffd;
+    }
+    hash = hashCodePoint(hash, code);
+  }
+  return hash;
+}
+
+/** What the character after a backslash stands for. */
+const SHORT_ESCAPES = new Uint8Array(128);
+for (const [escape, text] of Object.entries({
+  '"': '"',
+  '\\': '\\',
+  '/': '/',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+}))
+  SHORT_ESCAPES[escape.charCodeAt(0)] = text.charCodeAt(0);
+
+function codeUnit(bytes: Uint8Array, at: number): number {
+  let value = 0;
+  for (let index = at; index < at + 4; index++) {
+    const byte = bytes[index]!;
+    // Digits, and letters of either case.
+    value = value * 16 + (byte <= 0x39 ? byte - 0x30 : (byte | 0x20) - 0x57);
+  }
+  return value;
+}
+
+/** {@link hashStep} over the UTF-8 bytes of one code point (RFC 3629 §3). */
+function hashCodePoint(hash: number, code: number): number {
+  if (code < 0x80) return hashStep(hash, code);
+  if (code < 0x800) return hashStep(hashStep(hash, 0xc0 | (code >> 6)), 0x80 | (code & 0x3f));
+  let out =
+    code < 0x10000
+      ? hashStep(hash, 0xe0 | (code >> 12))
+      : hashStep(hashStep(hash, 0xf0 | (code >> 18)), 0x80 | ((code >> 12) & 0x3f));
+  out = hashStep(out, 0x80 | ((code >> 6) & 0x3f));
+  return hashStep(out, 0x80 | (code & 0x3f));
+}
+
+/** Names known in advance, to be recognised among an object's keys without decoding them. ASCII only. */
+export class KeyTable {
+  readonly names: readonly string[];
+  readonly #hashes: Int32Array;
+  /** Open addressing: index of the name + 1, 0 is free. At most a quarter full. */
+  readonly #slots: Uint8Array;
+  readonly #mask: number;
+
+  constructor(names: readonly string[]) {
+    let size = 4;
+    while (size < names.length * 4) size *= 2;
+    this.names = names;
+    this.#mask = size - 1;
+    this.#slots = new Uint8Array(size);
+    this.#hashes = Int32Array.from(names, hashKeyText);
+    for (let index = 0; index < names.length; index++) {
+      let slot = this.#hashes[index]! & this.#mask;
+      while (this.#slots[slot] !== 0) slot = (slot + 1) & this.#mask;
+      this.#slots[slot] = index + 1;
+    }
+  }
+
+  /** Index of the key's name in {@link names}, -1 when it is none of them. */
+  find(document: JsonDocument, key: number): number {
+    const hash = document.keyHash(key);
+    let slot = hash & this.#mask;
+    for (;;) {
+      const index = this.#slots[slot]! - 1;
+      if (index < 0) return -1;
+      if (this.#hashes[index] === hash && document.textEquals(key, this.names[index]!)) return index;
+      slot = (slot + 1) & this.#mask;
+    }
+  }
+}
+
+/**
+ * Order of two string nodes by the UTF-16 code units they decode to (RFC 8785 §3.2.3): below, at or above zero.
+ *
+ * They are compared byte by byte up to where they part, and decoded where an escape lies on the way or both go on beyond
+ * ASCII: UTF-8 sorts by code point, which differs from UTF-16 above U+FFFF.
+ */
+export function compareStrings(document: JsonDocument, one: number, other: number): number {
+  const { bytes } = document;
+  const left = document.start(one) + 1;
+  const right = document.start(other) + 1;
+  const leftLength = document.end(one) - 1 - left;
+  const rightLength = document.end(other) - 1 - right;
+  const shared = Math.min(leftLength, rightLength);
+  for (let index = 0; index < shared; index++) {
+    const first = bytes[left + index]!;
+    const second = bytes[right + index]!;
+    if (first === BACKSLASH || second === BACKSLASH) return compareStringsPlain(document, one, other);
+    if (first === second) continue;
+    if (first > 0x7f && second > 0x7f) return compareStringsPlain(document, one, other);
+    return first - second;
+  }
+  return leftLength - rightLength;
+}
+
+/** {@link compareStrings} by decoding: the plain twin. */
+export function compareStringsPlain(document: JsonDocument, one: number, other: number): number {
+  const left = document.text(one);
+  const right = document.text(other);
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** Longer rows of strings are decoded once each to be sorted, not compare by compare. */
+const DECODE_FROM = 32;
+
+/**
+ * Fills `order` with the indices of `nodes` (string nodes) in the order of what they decode to, as {@link compareStrings}
+ * says; equal strings keep their order. A node of -1 is no string and comes after all others.
+ */
+export function orderByText(document: JsonDocument, nodes: IntList, order: IntList): void {
+  order.clear();
+  for (let index = 0; index < nodes.length; index++) order.push(index);
+  const absent = (one: number, other: number): number =>
+    Number(nodes.at(one) < 0) - Number(nodes.at(other) < 0);
+  if (nodes.length <= DECODE_FROM) {
+    order.sort((one, other) => {
+      const [left, right] = [nodes.at(one), nodes.at(other)];
+      return left < 0 || right < 0 ? absent(one, other) : compareStrings(document, left, right);
+    });
+    return;
+  }
+  const texts = Array.from({ length: nodes.length }, (_, index) =>
+    nodes.at(index) < 0 ? '' : document.text(nodes.at(index)),
+  );
+  order.sort((one, other) => {
+    const [left, right] = [texts[one]!, texts[other]!];
+    return absent(one, other) || (left < right ? -1 : left > right ? 1 : 0);
+  });
+}
