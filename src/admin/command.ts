@@ -37,6 +37,11 @@ async function print(call: Promise<unknown>): Promise<void> {
 
 export function runKeysCreate(options: { readonly name: string; readonly quotaUsd?: string }): Promise<void> {
   const quotaUsd = options.quotaUsd === undefined ? null : Number(options.quotaUsd);
+  // JSON has no NaN: it would become null, which is a key without a limit.
+  if (quotaUsd !== null && (options.quotaUsd?.trim() === '' || !Number.isFinite(quotaUsd)))
+    return print(
+      Promise.reject(new Error(`--quota-usd must be a number of US dollars, not ${options.quotaUsd}`)),
+    );
   return print(callAdmin('POST', '/admin/api-keys', { name: options.name, quota_usd: quotaUsd }));
 }
 

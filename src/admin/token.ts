@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { timingSafeEqual } from 'node:crypto';
 
@@ -22,6 +22,8 @@ export function loadAdminToken(options: {
   }
   const value = `tr-admin-${Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString('hex')}`;
   writeFileSync(path, `${value}\n`, { mode: 0o600 });
+  // The mode above is for a new file; one that was there and empty keeps its own.
+  chmodSync(path, 0o600);
   return { value, path, created: true };
 }
 

@@ -41,13 +41,16 @@ const httpUrl = z
     'must be an http or https URL',
   );
 
-/** A pool of vendor keys, comma-separated. A key ends up in a header: no control characters, no spaces. */
+/** A vendor's key ends up in a header: no control characters, no spaces. */
+export const HEADER_TEXT = /^[\x21-\x7e]+$/;
+
+/** A pool of vendor keys, comma-separated. */
 const keyPool = z.string().transform((text, context) => {
   const keys = text
     .split(',')
     .map((key) => key.trim())
     .filter((key) => key !== '');
-  if (keys.some((key) => !/^[\x21-\x7e]+$/.test(key))) {
+  if (keys.some((key) => !HEADER_TEXT.test(key))) {
     context.addIssue({ code: 'custom', message: 'must hold printable characters without spaces' });
   }
   return keys;

@@ -1,7 +1,12 @@
 import { readFileSync } from 'node:fs';
 import type { ZodError } from 'zod';
-import { knownProfile, type ProviderSettings, type RoutingSettings } from '../providers/registry.ts';
-import { environmentSchema, type Environment } from './environment.ts';
+import {
+  knownProfile,
+  ProviderRegistry,
+  type ProviderSettings,
+  type RoutingSettings,
+} from '../providers/registry.ts';
+import { environmentSchema, HEADER_TEXT, type Environment } from './environment.ts';
 import { fileSchema, type ConfigFile } from './file.ts';
 
 /** Everything the process needs to know, validated whole and frozen; plain data, so that it crosses threads. */
@@ -58,6 +63,10 @@ function fileProviders(file: ConfigFile, variables: Variables, faults: string[])
         faults.push(
           `providers.${one.id}.accounts[${index}]: ${account.api_key_env === undefined ? 'needs api_key or api_key_env' : `${account.api_key_env} is not set`}`,
         );
+      } else if (!HEADER_TEXT.test(apiKey)) {
+        faults.push(
+          `providers.${one.id}.accounts[${index}]: ${account.api_key_env ?? 'api_key'} must hold printable characters without spaces`,
+        );
       }
       return { name: account.name ?? `${one.id}-${index}`, apiKey: apiKey ?? '' };
     });
@@ -99,6 +108,19 @@ function mergeVendor(
   else providers[at] = merged;
 }
 
+/** Aliases that lead nowhere. Without any provider every one does, and that is told by the readiness check. */
+function deadAliases(routing: RoutingSettings): string[] {
+  if (routing.providers.length === 0) return [];
+  const registry = new ProviderRegistry({
+    ...routing,
+    // A missing address is a fault of its own.
+    providers: routing.providers.map((one) => ({ ...one, baseUrl: one.baseUrl ?? 'http://unknown' })),
+  });
+  return Object.entries(routing.aliases)
+    .filter(([alias]) => registry.resolve(alias) === null)
+    .map(([alias, target]) => `aliases.${alias}: ${target} reaches no provider`);
+}
+
 function deepFreeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);
@@ -112,12 +134,14 @@ export function loadConfig(variables: Variables, options: { readonly dev?: boole
   const faults: string[] = [];
   const result = environmentSchema.safeParse(variables);
   if (!result.success) faults.push(...describe(result.error, ''));
+  const bad = new Set(result.error?.issues.map((issue) => String(issue.path[0])));
+  // Without the bad ones, so that what is wrong beside them is told in the same run.
+  const env =
+    result.data ??
+    environmentSchema.parse(Object.fromEntries(Object.entries(variables).filter(([name]) => !bad.has(name))));
   const filePath = variables['TOKENROUTER_CONFIG'];
   const file = filePath === undefined || filePath === '' ? {} : readConfigFile(filePath, faults);
   const providers = fileProviders(file, variables, faults);
-  if (!result.success) throw new ConfigError(faults);
-
-  const env = result.data;
   mergeVendor(providers, 'deepseek', env.DEEPSEEK_API_KEY, env.DEEPSEEK_BASE_URL);
   mergeVendor(providers, 'openai', env.OPENAI_API_KEY, env.OPENAI_BASE_URL);
 
@@ -126,7 +150,8 @@ export function loadConfig(variables: Variables, options: { readonly dev?: boole
     const fallback = {
       id: 'fallback',
       baseUrl: env.TOKENROUTER_FALLBACK_BASE_URL,
-      accounts: [],
+      // A server that wants credentials takes these, whichever they are; one that does not ignores them.
+      accounts: [{ name: 'fallback-0', apiKey: 'sk-fallback' }],
       models: [],
       streamUsage: null,
       promptCacheKey: null,
@@ -134,15 +159,14 @@ export function loadConfig(variables: Variables, options: { readonly dev?: boole
     providers.push(fallback);
     defaultProvider ??= fallback.id;
   }
-  if (defaultProvider !== null && !providers.some((one) => one.id === defaultProvider)) {
+  // A vendor whose own variables are at fault is missing for that reason alone.
+  const vendorsKnown = ![...bad].some((name) => /_(API_KEY|BASE_URL)$/.test(name));
+  if (defaultProvider !== null && vendorsKnown && !providers.some((one) => one.id === defaultProvider)) {
     faults.push(`default_provider: no provider is named ${defaultProvider}`);
   }
+  const routing: RoutingSettings = { providers, aliases: file.aliases ?? {}, defaultProvider };
+  if (vendorsKnown) faults.push(...deadAliases(routing));
   const ids = providers.map((one) => one.id);
-  for (const [alias, target] of Object.entries(file.aliases ?? {})) {
-    const provider = target.includes('/') ? target.slice(0, target.indexOf('/')) : null;
-    if (provider !== null && defaultProvider === null && !providers.some((one) => one.id === provider))
-      faults.push(`aliases.${alias}: no provider is named ${provider}`);
-  }
   for (const id of new Set(ids.filter((id, index) => ids.indexOf(id) !== index)))
     faults.push(`providers: ${id} is named twice`);
   if (env.DATABASE_URL !== undefined) {
@@ -151,7 +175,7 @@ export function loadConfig(variables: Variables, options: { readonly dev?: boole
   if (faults.length > 0) throw new ConfigError(faults);
   return deepFreeze({
     env,
-    routing: { providers, aliases: file.aliases ?? {}, defaultProvider },
+    routing,
     dev: options.dev ?? false,
   });
 }

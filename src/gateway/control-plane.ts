@@ -3,6 +3,7 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { AdminCall } from '../primary/messages.ts';
 import type { Scrape, Scraped } from '../telemetry/thread.ts';
 import { readBody } from './body.ts';
+import { requestIdOf } from './request-id.ts';
 import { pathOf } from './request-path.ts';
 
 const REPLY_TIMEOUT_MS = 10_000;
@@ -66,7 +67,7 @@ export class ControlPlane {
       LOOPBACK_ADDRESS.test(server.requestIP(request)?.address ?? '') &&
       LOOPBACK_HOST.test(headers.get('host') ?? '') &&
       headers.get('origin') === null;
-    return this.#ask((id) =>
+    const response = await this.#ask((id) =>
       this.#options.send({
         type: 'admin',
         id,
@@ -77,6 +78,9 @@ export class ControlPlane {
         body,
       }),
     );
+    response.headers.set('x-request-id', requestIdOf(headers));
+    if (response.status === 401) response.headers.set('www-authenticate', 'Bearer');
+    return response;
   }
 
   adminReply(id: number, status: number, body: string): void {

@@ -1,83 +1,102 @@
 import { describe, expect, test } from 'bun:test';
-import { GatewayError } from '../errors/gateway-error.ts';
 import type { KeyRecord } from '../storage/key-record.ts';
-import { keyHash } from '../storage/key-hash.ts';
 import { KeyCache } from './key-cache.ts';
 
-const record = (id: string): KeyRecord => ({ id, revokedAt: null, slot: 0 }) as KeyRecord;
+const record = (changes: Partial<KeyRecord> = {}): KeyRecord => ({
+  id: 'id-1',
+  name: 'test',
+  keyPrefix: 'sk-tr-',
+  quotaNanoUsd: null,
+  spentNanoUsd: 0,
+  rpm: null,
+  tpm: null,
+  allowedModels: null,
+  expiresAt: null,
+  tags: {},
+  dedup: true,
+  passthrough: false,
+  createdAt: 0,
+  revokedAt: null,
+  lastUsedAt: null,
+  slot: 0,
+  ...changes,
+});
 
-/** A cache over a store that can be made slow or broken, with a clock of its own. */
-function setUp() {
-  const store = new Map<string, KeyRecord>();
-  const state = { ms: 0, asked: 0, broken: false, gate: Promise.resolve() };
+/** A cache whose storage answers when told to, in the order in which it was asked. */
+function setUp(): {
+  readonly cache: KeyCache;
+  readonly answers: ((record: KeyRecord | null) => void)[];
+  readonly advance: (ms: number) => void;
+} {
+  let nowMs = 0;
+  const answers: ((record: KeyRecord | null) => void)[] = [];
   const cache = new KeyCache({
     ttlMs: 1_000,
-    now: () => state.ms,
-    find: async (hash) => {
-      state.asked++;
-      const found = store.get(hash) ?? null;
-      await state.gate;
-      if (state.broken) throw new Error('no storage');
-      return found;
-    },
+    now: () => nowMs,
+    find: () => new Promise((resolve) => answers.push(resolve)),
   });
-  return { store, state, cache };
+  return {
+    cache,
+    answers,
+    advance: (ms) => {
+      nowMs += ms;
+    },
+  };
 }
 
-describe('KeyCache', () => {
-  test('a key is asked for once, however many requests wait, and then answered at once', async () => {
-    const { store, state, cache } = setUp();
-    store.set(keyHash('k'), record('1'));
-    const found = await Promise.all([cache.lookup('k'), cache.lookup('k'), cache.lookup('k')]);
-    expect(found.map((one) => one?.id)).toEqual(['1', '1', '1']);
-    expect(state.asked).toBe(1);
-    expect(cache.lookup('k')).not.toBeInstanceOf(Promise);
+describe('keys at hand', () => {
+  test('are asked for once, however many wait, and again when they are old', async () => {
+    const { cache, answers, advance } = setUp();
+    const first = cache.lookup('a');
+    expect(cache.lookup('a')).toBe(first);
+    answers[0]?.(record());
+    expect(await first).toEqual(record());
+    expect(cache.lookup('a')).toEqual(record());
+    advance(1_000);
+    expect(cache.lookup('a')).toBeInstanceOf(Promise);
+    expect(answers).toHaveLength(2);
   });
 
-  test('past its time an entry is asked for again; an unknown key is remembered for less', async () => {
-    const { store, state, cache } = setUp();
-    store.set(keyHash('k'), record('1'));
-    await cache.lookup('k');
-    expect(await cache.lookup('wrong')).toBeNull();
-    state.ms = 101;
-    await cache.lookup('wrong');
-    expect(state.asked).toBe(3);
-    await cache.lookup('k');
-    expect(state.asked).toBe(3);
-    state.ms = 1_001;
-    await cache.lookup('k');
-    expect(state.asked).toBe(4);
+  test('that do not exist are remembered for a tenth of the time', async () => {
+    const { cache, answers, advance } = setUp();
+    const asked = cache.lookup('a');
+    answers[0]?.(null);
+    await asked;
+    expect(cache.lookup('a')).toBeNull();
+    advance(100);
+    expect(cache.lookup('a')).toBeInstanceOf(Promise);
   });
 
-  test('a change empties the entry, and an answer that was on its way is not remembered', async () => {
-    const { store, state, cache } = setUp();
-    store.set(keyHash('k'), record('1'));
-    const open = Promise.withResolvers<void>();
-    state.gate = open.promise;
-    const early = cache.lookup('k');
-    cache.invalidate('1');
-    store.set(keyHash('k'), { ...record('1'), revokedAt: 5 });
-    open.resolve();
-    await early;
-    expect((await cache.lookup('k'))?.revokedAt).toBe(5);
+  test('are forgotten when they change, and so is an answer that is on its way', async () => {
+    const { cache, answers } = setUp();
+    const before = cache.lookup('a');
+    cache.invalidate('id-1');
+    // The answer to the first question may show the key as it was. It is for those alone who asked before.
+    const after = cache.lookup('a');
+    expect(after).not.toBe(before);
+    answers[0]?.(record());
+    answers[1]?.(record({ revokedAt: 5 }));
+    expect(await before).toMatchObject({ revokedAt: null });
+    expect(await after).toMatchObject({ revokedAt: 5 });
+    expect(cache.lookup('a')).toMatchObject({ revokedAt: 5 });
   });
 
-  test('a key that is made after it was presented is found at once', async () => {
-    const { store, cache } = setUp();
-    expect(await cache.lookup('k')).toBeNull();
-    store.set(keyHash('k'), record('1'));
-    cache.invalidate('1');
-    expect((await cache.lookup('k'))?.id).toBe('1');
+  test('longer than any key are unknown without being kept or asked for', () => {
+    const { cache, answers } = setUp();
+    expect(cache.lookup('x'.repeat(10_000))).toBeNull();
+    expect(answers).toHaveLength(0);
   });
 
-  test('storage that fails is a 503, not an unknown key, and is not remembered', async () => {
-    const { store, state, cache } = setUp();
-    store.set(keyHash('k'), record('1'));
-    state.broken = true;
-    const failed = await Promise.resolve(cache.lookup('k')).catch((error: unknown) => error);
-    expect(failed).toBeInstanceOf(GatewayError);
-    expect((failed as GatewayError).code).toBe('storage_unavailable');
-    state.broken = false;
-    expect((await cache.lookup('k'))?.id).toBe('1');
+  test('that storage cannot tell are a failure, which is not remembered', async () => {
+    let fails = true;
+    const cache = new KeyCache({
+      ttlMs: 1_000,
+      now: () => 0,
+      find: () => (fails ? Promise.reject(new Error('gone')) : Promise.resolve(record())),
+    });
+    expect(cache.lookup('a')).rejects.toMatchObject({ code: 'storage_unavailable' });
+    await Bun.sleep(0);
+    fails = false;
+    expect(await cache.lookup('a')).toEqual(record());
   });
 });

@@ -13,11 +13,17 @@ export function listModels(
   registry: ProviderRegistry,
   prices: PriceTable,
 ): { object: 'list'; data: ModelObject[] } {
+  const names = new Set([
+    ...registry.aliases,
+    ...registry.listedModels.keys(),
+    ...registry.providers.flatMap((provider) => prices.modelsOf(provider.id)),
+  ]);
   const owners = new Map<string, string>();
-  for (const alias of registry.aliases) owners.set(alias, registry.resolve(alias)?.provider.id ?? 'alias');
-  for (const [model, provider] of registry.listedModels) owners.set(model, provider.id);
-  for (const provider of registry.providers)
-    for (const model of prices.modelsOf(provider.id)) owners.set(model, provider.id);
+  for (const name of names) {
+    // Who answers for a name may be another than who has it in the price table, or nobody.
+    const route = registry.resolve(name);
+    if (route !== null) owners.set(name, route.provider.id);
+  }
   return {
     object: 'list',
     data: [...owners].map(([id, owner]) => ({ id, object: 'model', created: 0, owned_by: owner })),

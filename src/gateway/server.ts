@@ -79,11 +79,13 @@ export function serve(options: ServerOptions): Server<undefined> {
     await authenticate(request.headers, chat.keys, chat.wallClockMs());
     return listModels(registry, chat.prices);
   };
-  const models = guarded(async (request) => Response.json(await known(request)));
+  const json = (request: Request, body: object): Response =>
+    Response.json(body, { headers: { 'x-request-id': requestIdOf(request.headers) } });
+  const models = guarded(async (request) => json(request, await known(request)));
   const model = guarded(async (request) => {
     const id = decoded(pathOf(request).replace(/^(\/v1)?\/models\//, ''));
     const found = (await known(request)).data.find((one) => one.id === id);
-    if (found !== undefined) return Response.json(found);
+    if (found !== undefined) return json(request, found);
     throw new GatewayError('model_not_found', `The model '${id}' is not listed here.`, { param: 'model' });
   });
   const admin = guarded((request, server) => control.admin(request, server));

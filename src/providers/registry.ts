@@ -3,6 +3,10 @@ import { deepseek } from './deepseek/profile.ts';
 import { openai } from './openai/profile.ts';
 import type { Account, ModelRoute, Origin, Provider, ProviderProfile } from './types.ts';
 
+/** What to do when there is nobody to send requests to. */
+export const NO_PROVIDER =
+  'no upstream is configured: set DEEPSEEK_API_KEY or OPENAI_API_KEY, or name a provider in the file of TOKENROUTER_CONFIG';
+
 const PROFILES: readonly ProviderProfile[] = [deepseek, openai];
 
 /** What configuration says of one provider; plain data, so that it crosses threads. */
