@@ -23,10 +23,13 @@ key=$(curl -sf "$base/admin/api-keys" -H 'authorization: Bearer smoke-test-admin
   -d '{"name":"smoke","quota_usd":1}' | sed 's/.*"key":"\([^"]*\)".*/\1/')
 answer=$(curl -sf "$base/v1/chat/completions" -H "authorization: Bearer $key" -H 'content-type: application/json' \
   -d '{"model":"gpt-4o","messages":[{"role":"user","content":"hello"}]}')
-echo "$answer" | grep -q '"chat.completion"'
-curl -sfN "$base/v1/chat/completions" -H "authorization: Bearer $key" -H 'content-type: application/json' \
-  -d '{"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"hello"}]}' | grep -q 'data: \[DONE\]'
-curl -sf "$base/metrics" | grep -q '^tokenrouter_requests_total'
+# `grep -q` on a pipe would leave before its writer has ended, which pipefail takes for a failure.
+grep -q '"chat.completion"' <<<"$answer"
+stream=$(curl -sfN "$base/v1/chat/completions" -H "authorization: Bearer $key" -H 'content-type: application/json' \
+  -d '{"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"hello"}]}')
+grep -q 'data: \[DONE\]' <<<"$stream"
+metrics=$(curl -sf "$base/metrics")
+grep -q '^tokenrouter_requests_total' <<<"$metrics"
 kill -TERM "$gateway"
 wait "$gateway"
 echo "smoke: ok"
