@@ -83,7 +83,7 @@ function run(
     started++;
     const { onBody } = handlerOf();
     transport.call(
-      { origin, head, body: REQUEST_BODY },
+      { origin, head, body: [REQUEST_BODY] },
       {
         onHead(status) {
           if (status !== 200) reject(new Error(`status ${status}`));

@@ -7,7 +7,7 @@ import { QuotaLedger } from '../src/billing/quota.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { Supervisor, type ThreadName } from '../src/primary/supervisor.ts';
 import { LABEL_BYTES, MAX_ROWS, METRIC_WORDS } from '../src/shared/counter-layout.ts';
-import { createMemory, type SharedMemory } from '../src/shared/memory-map.ts';
+import { createMemory, MONEY, type SharedMemory } from '../src/shared/memory-map.ts';
 import { StorageClient } from '../src/storage/client.ts';
 import { keyHash } from '../src/storage/key-hash.ts';
 import { eventually } from './support/gateway.ts';
@@ -149,7 +149,7 @@ describe('supervision', () => {
       const claims = [...house.memory.claims].filter((word) => word !== 0);
       expect(claims).toHaveLength(before);
       expect(new Set(claims.map((word) => word >>> 20)).has(1)).toBe(false);
-      expect(house.memory.money[2 * 0 + 1]).toBe(0);
+      expect(house.memory.money[MONEY.held]).toBe(0);
       await eventually(async () => {
         const ready = await fetch(`http://127.0.0.1:${house.port}/health/ready`, {
           headers: { connection: 'close' },

@@ -1,4 +1,4 @@
-import { MONEY, SLOT, type SharedMemory } from '../shared/memory-map.ts';
+import { MONEY, moneyIndex, SLOT, type SharedMemory } from '../shared/memory-map.ts';
 import type { Price } from './prices.ts';
 
 /** A prompt token has about this many bytes; fewer than usual, so that the hold is rather too high. */
@@ -27,7 +27,7 @@ export interface QuotaKey {
  * Spent and held money of every key, as one proxy thread writes it and everyone reads it.
  *
  * ```
- *   money      [worker][slot][spent | held | last used]   each worker writes its own part
+ *   money      [slot][worker][spent | held | last used]   each worker writes its own part
  *   slotMoney  [slot][base | stored | …]                  what was spent before this process; written by storage
  *
  *   spent(key) = base + Σ worker.spent       held(key) = Σ worker.held
@@ -39,16 +39,14 @@ export class QuotaLedger {
   readonly #money: Float64Array;
   readonly #slotMoney: Float64Array;
   readonly #workers: number;
-  readonly #stride: number;
-  readonly #own: number;
+  readonly #worker: number;
 
   /** @param worker whose words this thread writes; readers pass any. */
   constructor(memory: SharedMemory, worker: number) {
     this.#money = memory.money;
     this.#slotMoney = memory.slotMoney;
     this.#workers = memory.workers;
-    this.#stride = memory.maxKeys * MONEY.words;
-    this.#own = worker * this.#stride;
+    this.#worker = worker;
   }
 
   /** Nothing is left: not even a shared answer may be had. */
@@ -61,7 +59,7 @@ export class QuotaLedger {
    * nothing else held always gets its call, whatever it may cost.
    */
   tryHold(key: QuotaKey, amountNanoUsd: number): boolean {
-    const own = this.#own + key.slot * MONEY.words + MONEY.held;
+    const own = this.#own(key.slot) + MONEY.held;
     const money = this.#money;
     // Two threads that meet here see each other's hold and both step back; whoever tries again alone gets through.
     for (let round = 0; round < HOLD_ROUNDS; round++) {
@@ -78,18 +76,18 @@ export class QuotaLedger {
 
   /** The call has ended and cost this much; its hold is over. */
   settle(slot: number, heldNanoUsd: number, costNanoUsd: number): void {
-    this.#money[this.#own + slot * MONEY.words + MONEY.spent]! += costNanoUsd;
+    this.#money[this.#own(slot) + MONEY.spent]! += costNanoUsd;
     this.release(slot, heldNanoUsd);
   }
 
   release(slot: number, heldNanoUsd: number): void {
-    const own = this.#own + slot * MONEY.words + MONEY.held;
+    const own = this.#own(slot) + MONEY.held;
     this.#money[own] = Math.max(0, this.#money[own]! - heldNanoUsd);
   }
 
   /** Notes that the key was used. */
   touch(slot: number, wallClockMs: number): void {
-    this.#money[this.#own + slot * MONEY.words + MONEY.lastUsedMs] = wallClockMs;
+    this.#money[this.#own(slot) + MONEY.lastUsedMs] = wallClockMs;
   }
 
   spent(slot: number): number {
@@ -104,16 +102,20 @@ export class QuotaLedger {
   lastUsedMs(slot: number): number {
     let last = 0;
     for (let worker = 0; worker < this.#workers; worker++) {
-      const at = this.#money[worker * this.#stride + slot * MONEY.words + MONEY.lastUsedMs]!;
+      const at = this.#money[moneyIndex(this.#workers, slot, worker) + MONEY.lastUsedMs]!;
       if (at > last) last = at;
     }
     return last;
   }
 
+  #own(slot: number): number {
+    return moneyIndex(this.#workers, slot, this.#worker);
+  }
+
   #sum(slot: number, word: number): number {
     let sum = 0;
     for (let worker = 0; worker < this.#workers; worker++) {
-      sum += this.#money[worker * this.#stride + slot * MONEY.words + word]!;
+      sum += this.#money[moneyIndex(this.#workers, slot, worker) + word]!;
     }
     return sum;
   }

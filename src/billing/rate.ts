@@ -1,4 +1,4 @@
-import { MONEY, type SharedMemory } from '../shared/memory-map.ts';
+import { MONEY, moneyIndex, type SharedMemory } from '../shared/memory-map.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -18,13 +18,11 @@ export interface RateLimits {
 export class RateWindow {
   readonly #money: Float64Array;
   readonly #workers: number;
-  readonly #stride: number;
   readonly #worker: number;
 
   constructor(memory: SharedMemory, worker: number) {
     this.#money = memory.money;
     this.#workers = memory.workers;
-    this.#stride = memory.maxKeys * MONEY.words;
     this.#worker = worker;
   }
 
@@ -50,7 +48,7 @@ export class RateWindow {
   /** Moves the own window to this minute; answers where the own words begin. */
   #turn(slot: number, wallClockMs: number): number {
     const money = this.#money;
-    const own = this.#worker * this.#stride + slot * MONEY.words;
+    const own = moneyIndex(this.#workers, slot, this.#worker);
     const minute = Math.floor(wallClockMs / MINUTE_MS);
     const before = money[own + MONEY.minute]!;
     if (before !== minute) {
@@ -69,7 +67,7 @@ export class RateWindow {
     const remaining = 1 - (wallClockMs % MINUTE_MS) / MINUTE_MS;
     let rate = 0;
     for (let worker = 0; worker < this.#workers; worker++) {
-      const at = worker * this.#stride + slot * MONEY.words;
+      const at = moneyIndex(this.#workers, slot, worker);
       const counted = this.#money[at + MONEY.minute]!;
       if (counted === minute) rate += this.#money[at + current]! + this.#money[at + last]! * remaining;
       else if (counted === minute - 1) rate += this.#money[at + current]! * remaining;

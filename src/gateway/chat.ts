@@ -11,6 +11,7 @@ import type { Admission, Place } from './admission.ts';
 import { asGatewayError, errorResponse } from './answers.ts';
 import { authenticate } from './authenticate.ts';
 import { readBody } from './body.ts';
+import type { ClientDeadlines } from './client-deadlines.ts';
 import { Exchange } from './exchange.ts';
 import type { KeyCache } from './key-cache.ts';
 import type { ProviderLimit, RateLimiter } from './limits.ts';
@@ -47,11 +48,6 @@ export interface ChatDeps {
   readonly onDefect: (error: GatewayError, requestId: string) => void;
 }
 
-/** How long a client may be silent, in seconds; 0: for ever. Bun's server has it. */
-export interface ClientDeadlines {
-  timeout(request: Request, seconds: number): void;
-}
-
 /**
  * `POST /v1/chat/completions`: the way of a request up to dedup.
  *
@@ -74,9 +70,6 @@ export async function handleChat(
     place = deps.admission.enter();
     deps.rates?.admit(key, deps.wallClockMs());
     const body = await readBody(request, deps.maxBodyBytes);
-    // A model may think for minutes: from here on the deadlines are the upstream's. Not before: a client that stops in the
-    // middle of its request would hold its place for ever.
-    server.timeout(request, 0);
     const bodyAtMs = deps.now();
     const prepared = deps.pipeline.prepare({
       body,
@@ -91,7 +84,17 @@ export async function handleChat(
       });
     }
     place.settle(prepared.stream);
-    const exchange = new Exchange(request, requestId, key, prepared, place, deps, startedAtMs, bodyAtMs);
+    const exchange = new Exchange(
+      request,
+      server,
+      requestId,
+      key,
+      prepared,
+      place,
+      deps,
+      startedAtMs,
+      bodyAtMs,
+    );
     return await exchange.run();
   } catch (thrown) {
     place?.leave();

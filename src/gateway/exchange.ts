@@ -10,6 +10,7 @@ import type { KeyRecord } from '../storage/key-record.ts';
 import type { Place } from './admission.ts';
 import { asGatewayError, errorResponse } from './answers.ts';
 import type { ChatDeps } from './chat.ts';
+import { CLIENT_IDLE_S, type ClientDeadlines } from './client-deadlines.ts';
 import { AnswerClient, type ClientEvents } from './clients.ts';
 import { VendorCall, type VendorOutcome } from './vendor-call.ts';
 
@@ -20,6 +21,7 @@ import { VendorCall, type VendorOutcome } from './vendor-call.ts';
  */
 export class Exchange implements ClientEvents {
   readonly #request: Request;
+  readonly #server: ClientDeadlines;
   readonly #requestId: string;
   readonly #key: KeyRecord;
   readonly #prepared: Prepared;
@@ -42,6 +44,7 @@ export class Exchange implements ClientEvents {
 
   constructor(
     request: Request,
+    server: ClientDeadlines,
     requestId: string,
     key: KeyRecord,
     prepared: Prepared,
@@ -51,6 +54,7 @@ export class Exchange implements ClientEvents {
     bodyAtMs: number,
   ) {
     this.#request = request;
+    this.#server = server;
     this.#requestId = requestId;
     this.#key = key;
     this.#prepared = prepared;
@@ -76,6 +80,8 @@ export class Exchange implements ClientEvents {
         return;
       }
       signal.addEventListener('abort', () => this.#leave());
+      // A model may think for minutes: from here on the deadlines are the upstream's.
+      this.#server.timeout(this.#request, 0);
       this.#lookUp();
     });
   }
@@ -183,8 +189,11 @@ export class Exchange implements ClientEvents {
     });
     this.#attach(lead.answer);
     this.#waitFromMs = now();
-    const body = prepared.takeBody();
-    call.start(transports.of(provider.origin), heads.chat(prepared, body.byteLength), body);
+    call.start(
+      transports.of(provider.origin),
+      heads.chat(prepared, prepared.bodyBytes),
+      prepared.takeParts(),
+    );
   }
 
   #hold(amountNanoUsd: number): void {
@@ -240,6 +249,8 @@ export class Exchange implements ClientEvents {
   #close(status: number): void {
     if (this.#closed) return;
     this.#closed = true;
+    // The last bytes, and the wait for the next request on this connection, are the client's again.
+    this.#server.timeout(this.#request, CLIENT_IDLE_S);
     this.#place.leave();
     const endedAtMs = this.#deps.now();
     const waitedMs =

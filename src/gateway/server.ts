@@ -4,6 +4,7 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import { asGatewayError, errorResponse } from './answers.ts';
 import { authenticate } from './authenticate.ts';
 import { handleChat, type ChatDeps } from './chat.ts';
+import { CLIENT_IDLE_S } from './client-deadlines.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { listModels } from './models.ts';
 import { pathOf } from './request-path.ts';
@@ -20,9 +21,6 @@ export interface ServerOptions {
 }
 
 type Handler = (request: Request, server: Server<undefined>) => Response | Promise<Response>;
-
-/** How long a client may be silent while it sends its request, or between two of them. */
-const CLIENT_IDLE_S = 120;
 
 /** A path segment's text; one that is no valid percent-encoding stands for itself, and will not be found. */
 function decoded(text: string): string {

@@ -29,7 +29,11 @@ const DRAIN_POLL_MS = 10;
 const SHED_FACTOR = 2;
 const SHED_MIN_IN_FLIGHT = 64;
 
-function transportsOf({ config, capacity }: ProxyStart, now: () => number): TransportChooser {
+function transportsOf(
+  { config, capacity }: ProxyStart,
+  now: () => number,
+  onDefect: (error: unknown) => void,
+): TransportChooser {
   const { env } = config;
   const perWorker = (total: number): number => Math.max(1, Math.ceil(total / env.WORKERS));
   const maxPerHost =
@@ -52,6 +56,7 @@ function transportsOf({ config, capacity }: ProxyStart, now: () => number): Tran
     },
     maxHeadBytes: 64 * 1024,
     now,
+    onDefect,
     httpProxy: env.HTTP_PROXY,
     httpsProxy: env.HTTPS_PROXY,
   });
@@ -78,7 +83,9 @@ export function startProxyThread(
   const registry = new ProviderRegistry(config.routing);
   const providerIds = registry.providers.map((provider) => provider.id);
   const storage = new StorageClient(start.storage);
-  const transports = transportsOf(start, now);
+  const transports = transportsOf(start, now, (error) =>
+    log.error({ err: error }, 'the handling of an answer failed'),
+  );
   const budget = new ReplayBudget(memory.replayBytes, worker);
   const dedup = new DedupTable({
     claims: new ClaimTable(memory.claims, start.incarnation),

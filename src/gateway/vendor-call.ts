@@ -95,13 +95,15 @@ export class VendorCall implements UpstreamHandler {
   #events = 0;
   #usage: Usage | null = null;
   #complete = false;
+  /** The stream has ended; what still comes has no blank line behind it. */
+  #flushing = false;
   #ended = false;
 
   constructor(options: VendorCallOptions) {
     this.#options = options;
   }
 
-  start(transport: UpstreamTransport, head: string, body: Uint8Array): void {
+  start(transport: UpstreamTransport, head: string, body: readonly Uint8Array[]): void {
     const { answer, origin } = this.#options;
     answer.onDemand = (wanted) => {
       if (wanted) this.#call?.resume();
@@ -186,6 +188,7 @@ export class VendorCall implements UpstreamHandler {
 
   #endStream(parser: SseParser): void {
     this.#reader?.nextChunk();
+    this.#flushing = true;
     parser.end({ flush: true });
     this.#flush();
     if (!this.#complete) {
@@ -226,6 +229,8 @@ export class VendorCall implements UpstreamHandler {
   ): void => {
     const verdict = this.#verdict;
     this.#reader?.judge(asBuffer(bytes), dataStart, dataEnd, verdict);
+    // Some servers leave out the last blank line; a record that was cut off is none.
+    if (this.#flushing && !verdict.done && !isJson(bytes.subarray(dataStart, dataEnd))) return;
     this.#events++;
     if (verdict.usage !== null) this.#usage = verdict.usage;
     if (verdict.done || verdict.failed || verdict.finished) this.#complete = true;
@@ -301,6 +306,15 @@ function isObject(body: Uint8Array): boolean {
   let at = 0;
   while (at < body.length && body[at]! <= 0x20) at++;
   return body[at] === 0x7b;
+}
+
+function isJson(bytes: Uint8Array): boolean {
+  try {
+    JSON.parse(new TextDecoder().decode(bytes));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -5,6 +5,8 @@ const CONTROL_THREADS = 2;
 /** API keys that can be in use by one process; more threads make room for fewer. */
 const MAX_KEYS = 1 << 20;
 const MONEY_BYTES = 256 * 1024 * 1024;
+/** Room at the start. The tables grow: what they span counts as used memory for the collector of every thread. */
+const FIRST_KEYS = 1 << 10;
 
 /** Words of one (worker, key) in the money table. */
 export const MONEY = {
@@ -37,9 +39,9 @@ export const MAX_PROVIDERS = 64;
  *  replayBytes  Float64  [worker]                             proxy `worker`
  *  connections  Float64  [worker][provider][state]            proxy `worker`
  *  claims       Uint32   [2^17], buckets of 8                 the claim's owner (src/dedup/claim-table.ts)
- *  money        Float64  [worker][slot][8: MONEY]             proxy `worker` (src/billing/quota.ts, rate.ts)
- *  slotKeys     Uint8    [slot][16]  the key's UUID           storage
- *  slotMoney    Float64  [slot][base, stored, stored use]     storage
+ *  money        Float64  [slot][worker][8: MONEY]  grows       proxy `worker` (src/billing/quota.ts, rate.ts)
+ *  slotKeys     Uint8    [slot][16]  the key's UUID  grows    storage
+ *  slotMoney    Float64  [slot][base, stored, used]  grows    storage
  *  slotCount    Int32    [1]                                  storage
  *  metrics      Float64  [worker][words]                      proxy `worker` (src/shared/counters.ts)
  *  labels       Uint8    [worker][row][bytes]                 proxy `worker`
@@ -77,12 +79,16 @@ export interface MemoryOptions {
 const float64 = (words: number) => new Float64Array(new SharedArrayBuffer(words * 8));
 const int32 = (words: number) => new Int32Array(new SharedArrayBuffer(words * 4));
 const uint8 = (bytes: number) => new Uint8Array(new SharedArrayBuffer(bytes));
+/** Room for some keys now and for more later; a view over the whole of it sees it grow, on every thread. */
+const growable = (bytesPerKey: number, keys: number, maxKeys: number) =>
+  new SharedArrayBuffer(bytesPerKey * keys, { maxByteLength: bytesPerKey * maxKeys });
 
-/** Zeroed by the system when first touched: a table for many keys costs no memory until they are used. */
+/** The tables of one process. */
 export function createMemory(options: MemoryOptions): SharedMemory {
   const { workers } = options;
   const maxKeys =
     options.maxKeys ?? Math.min(MAX_KEYS, Math.floor(MONEY_BYTES / (workers * MONEY.words * 8)));
+  const keys = Math.min(FIRST_KEYS, maxKeys);
   return {
     workers,
     maxKeys,
@@ -92,14 +98,29 @@ export function createMemory(options: MemoryOptions): SharedMemory {
     replayBytes: float64(workers),
     connections: float64(workers * MAX_PROVIDERS * 3),
     claims: new Uint32Array(new SharedArrayBuffer(CLAIM_WORDS * 4)),
-    money: float64(workers * maxKeys * MONEY.words),
-    slotKeys: uint8(maxKeys * KEY_ID_BYTES),
-    slotMoney: float64(maxKeys * SLOT.words),
+    money: new Float64Array(growable(workers * MONEY.words * 8, keys, maxKeys)),
+    slotKeys: new Uint8Array(growable(KEY_ID_BYTES, keys, maxKeys)),
+    slotMoney: new Float64Array(growable(SLOT.words * 8, keys, maxKeys)),
     slotCount: int32(1),
     metrics: float64(workers * options.metricWords),
     labels: uint8(workers * options.labelBytes),
   };
 }
+
+/** Makes room for `keys` keys, by doubling; called by the storage thread before it gives a slot away. */
+export function growKeys(memory: SharedMemory, keys: number): void {
+  const { slotKeys } = memory;
+  const room = slotKeys.byteLength / KEY_ID_BYTES;
+  if (keys <= room) return;
+  const next = Math.min(memory.maxKeys, Math.max(keys, room * 2));
+  memory.money.buffer.grow(next * memory.workers * MONEY.words * 8);
+  memory.slotMoney.buffer.grow(next * SLOT.words * 8);
+  slotKeys.buffer.grow(next * KEY_ID_BYTES);
+}
+
+/** Where the words of a (key, worker) begin in the money table. */
+export const moneyIndex = (workers: number, slot: number, worker: number): number =>
+  (slot * workers + worker) * MONEY.words;
 
 /** Index of the heartbeat of a thread that is no proxy. */
 export const heartbeatOf = (memory: SharedMemory, thread: 'storage' | 'metrics'): number =>
@@ -112,7 +133,7 @@ export function releaseWorker(memory: SharedMemory, worker: number): void {
   memory.replayBytes[worker] = 0;
   memory.providerCalls.fill(0, worker * MAX_PROVIDERS, (worker + 1) * MAX_PROVIDERS);
   memory.connections.fill(0, worker * MAX_PROVIDERS * 3, (worker + 1) * MAX_PROVIDERS * 3);
-  const base = worker * memory.maxKeys * MONEY.words;
   const slots = Atomics.load(memory.slotCount, 0);
-  for (let slot = 0; slot < slots; slot++) memory.money[base + slot * MONEY.words + MONEY.held] = 0;
+  for (let slot = 0; slot < slots; slot++)
+    memory.money[moneyIndex(memory.workers, slot, worker) + MONEY.held] = 0;
 }

@@ -1,4 +1,4 @@
-import { KEY_ID_BYTES, SLOT, type SharedMemory } from '../shared/memory-map.ts';
+import { growKeys, KEY_ID_BYTES, SLOT, type SharedMemory } from '../shared/memory-map.ts';
 import type { StoredKey } from './key-record.ts';
 
 /**
@@ -41,6 +41,7 @@ export class SlotBook {
     const { slotKeys, slotMoney, slotCount, maxKeys } = this.#memory;
     const slot = this.#ids.length;
     if (slot >= maxKeys) throw new Error(`more than ${maxKeys} API keys are in use`);
+    growKeys(this.#memory, slot + 1);
     slotKeys.set(fromUuid(key.id), slot * KEY_ID_BYTES);
     slotMoney[slot * SLOT.words + SLOT.baseSpent] = key.spentNanoUsd;
     this.#slots.set(key.id, slot);

@@ -1,4 +1,4 @@
-import { MONEY, SLOT, type SharedMemory } from '../shared/memory-map.ts';
+import { MONEY, moneyIndex, SLOT, type SharedMemory } from '../shared/memory-map.ts';
 import type { KeyStore } from './key-store.ts';
 import type { UsageDelta } from './key-record.ts';
 import type { SlotBook } from './slots.ts';
@@ -39,7 +39,7 @@ export class SpendSweep {
       let total = 0;
       let lastUsedAtMs = 0;
       for (let worker = 0; worker < this.#memory.workers; worker++) {
-        const own = (worker * this.#memory.maxKeys + slot) * MONEY.words;
+        const own = moneyIndex(this.#memory.workers, slot, worker);
         total += this.#memory.money[own + MONEY.spent]!;
         lastUsedAtMs = Math.max(lastUsedAtMs, this.#memory.money[own + MONEY.lastUsedMs]!);
       }

@@ -7,7 +7,8 @@ export interface UpstreamRequest {
   readonly origin: Origin;
   /** Request line and fields, blank line included; latin1. */
   readonly head: string;
-  readonly body: Uint8Array;
+  /** In pieces, so that a large body need not be put together first. */
+  readonly body: readonly Uint8Array[];
 }
 
 /**

@@ -57,10 +57,11 @@ export class Connection implements Carrier, Linked<Connection> {
   #abandoned = false;
   #served = false;
   #socketPaused = false;
-  /** What the socket has not taken: `#unsent[#unsentAt…]`, then `#unsentBody`. */
+  /** What the socket has not taken: `#unsent[#unsentAt…]`, then the parts of `#unsentBody` from `#unsentPart` on. */
   #unsent: Uint8Array | null = null;
   #unsentAt = 0;
-  #unsentBody: Uint8Array | null = null;
+  #unsentBody: readonly Uint8Array[] = [];
+  #unsentPart = 0;
   idleSinceMs = 0;
   previous: Connection | null = null;
   next: Connection | null = null;
@@ -187,10 +188,10 @@ export class Connection implements Carrier, Linked<Connection> {
       if (written > 0) exchange.sinceMs = this.#owner.now();
       this.#unsentAt += written;
       if (written < left) return;
-      this.#unsent = this.#unsentBody;
+      this.#unsent = this.#unsentBody[this.#unsentPart++] ?? null;
       this.#unsentAt = 0;
-      this.#unsentBody = null;
     }
+    this.#unsentBody = NOTHING;
     if (exchange.answered) exchange.request = null;
   }
 
@@ -226,7 +227,7 @@ export class Connection implements Carrier, Linked<Connection> {
     this.#state = STATE.Closed;
     this.#exchange = null;
     this.#unsent = null;
-    this.#unsentBody = null;
+    this.#unsentBody = NOTHING;
     this.#socket?.terminate();
   }
 
@@ -238,17 +239,23 @@ export class Connection implements Carrier, Linked<Connection> {
     return this.#served && !exchange.answered && this.#owner.now() - exchange.sinceMs <= STALE_WITHIN_MS;
   }
 
-  #send(head: string, body: Uint8Array): void {
-    const length = head.length + body.length;
+  #send(head: string, body: readonly Uint8Array[]): void {
+    let length = head.length;
+    for (const part of body) length += part.length;
     if (length > ONE_WRITE_BYTES) {
       this.#unsent = Buffer.from(head, 'latin1');
       this.#unsentAt = 0;
       this.#unsentBody = body;
+      this.#unsentPart = 0;
       this.flush();
       return;
     }
     SCRATCH.write(head, 0, 'latin1');
-    SCRATCH.set(body, head.length);
+    let at = head.length;
+    for (const part of body) {
+      SCRATCH.set(part, at);
+      at += part.length;
+    }
     const written = this.#write(SCRATCH, 0, length);
     if (written === length) return;
     this.#unsent = Buffer.from(SCRATCH.subarray(written, length));
@@ -262,6 +269,7 @@ export class Connection implements Carrier, Linked<Connection> {
   }
 }
 
+const NOTHING: readonly Uint8Array[] = [];
 const CLOSED = 'the connection closed before the answer was complete';
 
 function closedBy(error: unknown): string {

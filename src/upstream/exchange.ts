@@ -24,7 +24,7 @@ export interface ExchangeOwner {
 /** A request that has not been answered and may have to be written (again). */
 export interface Outgoing {
   readonly head: string;
-  readonly body: Uint8Array;
+  readonly body: readonly Uint8Array[];
 }
 
 /** One call: from the request until its response has ended. Tells its handler, and nothing after the end. */

@@ -143,7 +143,7 @@ test('head and body are told as they are, methods without a body included', asyn
   for (const method of ['GET', 'HEAD']) {
     const recorder = new Recorder();
     const head = `${method} /models?x HTTP/1.1\r\nHost: vendor\r\nX-Api-Key:  k \r\n\r\n`;
-    transport.call({ origin: server.origin, head, body: new Uint8Array(0) }, recorder);
+    transport.call({ origin: server.origin, head, body: [] }, recorder);
     expect(await recorder.done).toBe('end');
     expect(recorder.text).toBe(method === 'GET' ? 'x' : '');
     if (method === 'GET') expect(recorder.headers?.all('set-cookie')).toEqual(['a', 'b']);
@@ -162,7 +162,7 @@ secure('the environment cannot switch the check of certificates off', async () =
       now: () => performance.now(),
     });
     const origin = { key: 'x', tls: true, host: 'localhost', port: Number(process.env.TEST_PORT) };
-    transport.call({ origin, head: 'GET / HTTP/1.1\\r\\n\\r\\n', body: new Uint8Array(0) }, {
+    transport.call({ origin, head: 'GET / HTTP/1.1\\r\\n\\r\\n', body: [] }, {
       onHead() {}, onBody() {},
       onEnd() { console.log('end'); transport.close(); },
       onError(failure) { console.log(failure.kind); transport.close(); },

@@ -227,7 +227,7 @@ class FetchCall implements UpstreamCall, Timed {
       {
         method,
         headers: fields.filter(([field]) => !HOP_BY_HOP.has(field.toLowerCase())),
-        ...(method === 'GET' || method === 'HEAD' ? {} : { body: body as Uint8Array<ArrayBuffer> }),
+        ...(method === 'GET' || method === 'HEAD' ? {} : { body: Buffer.concat(body) }),
         signal: this.#controller.signal,
         // The answer's bytes and status are the vendor's own, as by the socket client.
         decompress: false,

@@ -26,15 +26,13 @@ export function testClient(
   return Object.assign(client, { [Symbol.dispose]: () => client.close() });
 }
 
-const NOTHING = new Uint8Array(0);
-
 /** Head and body of a request. */
 export function request(
   path = '/',
-  body: Uint8Array = NOTHING,
-): { readonly head: string; readonly body: Uint8Array } {
+  ...body: Uint8Array[]
+): { readonly head: string; readonly body: readonly Uint8Array[] } {
   return {
-    head: `POST ${path} HTTP/1.1\r\nHost: vendor\r\nAuthorization: Bearer secret-key\r\nContent-Length: ${body.length}\r\n\r\n`,
+    head: `POST ${path} HTTP/1.1\r\nHost: vendor\r\nAuthorization: Bearer secret-key\r\nContent-Length: ${body.reduce((sum, part) => sum + part.length, 0)}\r\n\r\n`,
     body,
   };
 }
