@@ -102,6 +102,7 @@ export function serve(options: ServerOptions): Server<undefined> {
       '/v1/models': methods({ GET: models }),
       '/v1/models/*': methods({ GET: model }),
       '/models': methods({ GET: models }),
+      '/models/*': methods({ GET: model }),
       '/health/live': methods({ GET: () => Response.json({ status: 'live' }) }),
       '/health/ready': methods({ GET: () => control.readiness() }),
       '/metrics': methods({ GET: guarded(() => control.scrape()) }),

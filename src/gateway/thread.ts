@@ -1,12 +1,14 @@
 import { PriceTable } from '../billing/prices.ts';
 import { QuotaLedger } from '../billing/quota.ts';
 import { RateWindow } from '../billing/rate.ts';
+import type { Config } from '../config/load.ts';
 import { ClaimTable } from '../dedup/claim-table.ts';
 import { DedupTable } from '../dedup/dedup-table.ts';
 import { ReplayBudget } from '../dedup/replay-budget.ts';
 import { dialectOf } from '../dialects/registry.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { Pipeline } from '../pipeline/pipeline.ts';
+import type { Capacity } from '../primary/descriptors.ts';
 import type { FromProxy, ProxyStart, ToProxy } from '../primary/messages.ts';
 import { NO_PROVIDER, ProviderRegistry } from '../providers/registry.ts';
 import { WorkerMetrics } from '../shared/counters.ts';
@@ -29,6 +31,17 @@ const DRAIN_POLL_MS = 10;
 const SHED_FACTOR = 2;
 const SHED_MIN_IN_FLIGHT = 64;
 
+/**
+ * Connections that this thread may have to one host. Where there may be one for every request, admission bounds them over
+ * all threads, however requests have spread; only what is scarcer is shared out.
+ */
+function connectionsPerHost(env: Config['env'], capacity: Capacity): number {
+  const { upstreamConnections, concurrentRequests } = capacity;
+  const wanted = env.PROXY_MAX_CONNS_PER_HOST === 0 ? Infinity : env.PROXY_MAX_CONNS_PER_HOST;
+  if (Math.min(wanted, upstreamConnections) >= concurrentRequests) return concurrentRequests;
+  return Math.max(1, Math.ceil(Math.min(wanted, upstreamConnections) / env.WORKERS));
+}
+
 function transportsOf(
   { config, capacity }: ProxyStart,
   now: () => number,
@@ -36,16 +49,12 @@ function transportsOf(
 ): TransportChooser {
   const { env } = config;
   const perWorker = (total: number): number => Math.max(1, Math.ceil(total / env.WORKERS));
-  const maxPerHost =
-    env.PROXY_MAX_CONNS_PER_HOST === 0
-      ? capacity.upstreamConnections
-      : Math.min(env.PROXY_MAX_CONNS_PER_HOST, capacity.upstreamConnections);
   return chooseTransports({
     limits: {
       maxIdle: env.PROXY_MAX_IDLE_CONNS === 0 ? 0 : perWorker(env.PROXY_MAX_IDLE_CONNS),
       maxIdlePerHost:
         env.PROXY_MAX_IDLE_CONNS_PER_HOST === 0 ? 0 : perWorker(env.PROXY_MAX_IDLE_CONNS_PER_HOST),
-      maxPerHost: perWorker(maxPerHost),
+      maxPerHost: connectionsPerHost(env, capacity),
       idleTimeoutMs: env.PROXY_IDLE_CONN_TIMEOUT,
     },
     timeouts: {
