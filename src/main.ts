@@ -8,7 +8,7 @@ import { runServe } from './primary/serve.ts';
 function wholeNumber(option: string, text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
   console.error(`${option} must be a whole number, not ${text}`);
-  process.exit(1);
+  return process.exit(1);
 }
 
 const program = new Command('tokenrouter')

@@ -123,6 +123,8 @@ class House {
   }
 }
 
+const sum = (words: Int32Array): number => words.reduce((total, word) => total + word, 0);
+
 let house: House;
 afterEach(() => house.stop());
 
@@ -139,7 +141,6 @@ describe('supervision', () => {
           () => 'cut',
         ),
       );
-      const sum = (words: Int32Array): number => words.reduce((total, word) => total + word, 0);
       await eventually(() => sum(house.memory.inFlight) === 8, 'eight in flight');
       const before = house.memory.inFlight[2]! + house.memory.inFlight[3]!;
       const [first] = house.of('proxy');
@@ -158,9 +159,7 @@ describe('supervision', () => {
         return ready?.status === 200;
       }, 'ready again');
       await house.answers(8);
-      const ended = await Promise.race([
-        Promise.all(pending.map((one) => Promise.race([one, Promise.resolve('waiting')]))),
-      ]);
+      const ended = await Promise.all(pending.map((one) => Promise.race([one, Promise.resolve('waiting')])));
       expect(ended.filter((one) => one === 'answered')).toHaveLength(0);
     }, 40_000);
   }
@@ -178,7 +177,7 @@ describe('supervision', () => {
       ),
     );
     await eventually(() => house.simulator.stats().inFlight === 1, 'one call');
-    await eventually(() => house.memory.inFlight[0]! + house.memory.inFlight[2]! === 30, 'all in flight');
+    await eventually(() => sum(house.memory.inFlight) === 30, 'all in flight');
     const leader = house.memory.claims.find((word) => word !== 0)! >>> 20;
     house.of('proxy')[leader - 1]!.terminate();
     const statuses = await Promise.all(all);
