@@ -77,7 +77,7 @@ describe('Answer', () => {
   test('the producer stops when every client is far behind, and goes on when one is not', () => {
     const answer = new Answer();
     const demands: boolean[] = [];
-    answer.onDemand = (wanted) => demands.push(wanted);
+    answer.producer = { onDemand: (wanted) => void demands.push(wanted), onAbandoned: () => {} };
     const client = new Recorder();
     client.room = 1;
     const cursor = answer.attach(client);
@@ -94,7 +94,7 @@ describe('Answer', () => {
   test('a second client that takes bytes keeps the producer going', () => {
     const answer = new Answer();
     const demands: boolean[] = [];
-    answer.onDemand = (wanted) => demands.push(wanted);
+    answer.producer = { onDemand: (wanted) => void demands.push(wanted), onAbandoned: () => {} };
     const stalled = new Recorder();
     stalled.room = 1;
     answer.attach(stalled);
@@ -107,7 +107,7 @@ describe('Answer', () => {
   test('the last client leaving abandons the call, once', () => {
     const answer = new Answer();
     let abandoned = 0;
-    answer.onAbandoned = () => abandoned++;
+    answer.producer = { onDemand: () => {}, onAbandoned: () => void abandoned++ };
     const one = answer.attach(new Recorder());
     const two = answer.attach(new Recorder());
     one.detach();
@@ -121,7 +121,7 @@ describe('Answer', () => {
     const limit = 1024;
     const answer = new Answer(null, limit);
     let closed = 0;
-    answer.onNotJoinable = () => closed++;
+    answer.owner = { onNotJoinable: () => void closed++ };
     const slow = new Recorder();
     slow.room = 1;
     answer.attach(slow);
@@ -159,7 +159,10 @@ describe('Answer', () => {
   test('a client that leaves in the middle gives its bytes back', () => {
     const words = new Float64Array(1);
     const answer = new Answer(new ReplayBudget(words, 0));
-    answer.onAbandoned = () => answer.fail('client_closed_request', 'nobody listens');
+    answer.producer = {
+      onDemand: () => {},
+      onAbandoned: () => answer.fail('client_closed_request', 'nobody listens'),
+    };
     const client = new Recorder();
     client.room = 1;
     const cursor = answer.attach(client);

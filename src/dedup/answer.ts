@@ -31,6 +31,20 @@ export interface AnswerConsumer {
   onGone(last: boolean): void;
 }
 
+/** Who fills an answer. */
+export interface AnswerProducer {
+  /** Whether any client can take bytes. */
+  onDemand(wanted: boolean): void;
+  /** The last client left before the end. */
+  onAbandoned(): void;
+}
+
+/** Who lets clients join an answer. */
+export interface AnswerOwner {
+  /** The answer no longer holds everything from its start. */
+  onNotJoinable(): void;
+}
+
 export const REPLAY_LIMIT_BYTES = 8 * 1024 * 1024;
 /** When every client is this far behind, the producer is told to stop. */
 const HIGH_WATER_BYTES = 256 * 1024;
@@ -104,12 +118,8 @@ export class Answer {
   #keptBytes = 0;
   #wanted = true;
   #joinable = true;
-  /** Producer's hook: whether any client can take bytes. */
-  onDemand: ((wanted: boolean) => void) | null = null;
-  /** Producer's hook: the last client left before the end. */
-  onAbandoned: (() => void) | null = null;
-  /** Owner's hook: the answer no longer holds everything from its start. */
-  onNotJoinable: (() => void) | null = null;
+  producer: AnswerProducer | null = null;
+  owner: AnswerOwner | null = null;
 
   constructor(budget: ReplayBudget | null = null, limitBytes = REPLAY_LIMIT_BYTES) {
     this.#budget = budget;
@@ -157,7 +167,7 @@ export class Answer {
   closeToJoiners(): void {
     if (!this.#joinable) return;
     this.#joinable = false;
-    this.onNotJoinable?.();
+    this.owner?.onNotJoinable();
     this.#trim();
   }
 
@@ -192,7 +202,7 @@ export class Answer {
   drop(cursor: Cursor): void {
     this.#remove(cursor);
     this.#trim();
-    if (this.#cursors.length === 0 && this.#ending === null) this.onAbandoned?.();
+    if (this.#cursors.length === 0 && this.#ending === null) this.producer?.onAbandoned();
     else this.#demand();
   }
 
@@ -283,7 +293,7 @@ export class Answer {
   }
 
   #demand(): void {
-    if (this.#ending !== null || this.onDemand === null) return;
+    if (this.#ending !== null || this.producer === null) return;
     let wanted = this.#cursors.length === 0;
     for (const cursor of this.#cursors) {
       if (!cursor.blocked || this.#totalBytes - cursor.bytes < HIGH_WATER_BYTES) {
@@ -293,6 +303,6 @@ export class Answer {
     }
     if (wanted === this.#wanted) return;
     this.#wanted = wanted;
-    this.onDemand(wanted);
+    this.producer.onDemand(wanted);
   }
 }

@@ -220,8 +220,11 @@ describe('DedupTable', () => {
     sides[2]!.table.onPeerDead(1);
     expect(await begun.ended.promise).toBe('error:upstream_closed');
     let abandoned = false;
-    leader.answer.onAbandoned = () => {
-      abandoned = true;
+    leader.answer.producer = {
+      onDemand: () => {},
+      onAbandoned: () => {
+        abandoned = true;
+      },
     };
     sides[0]!.table.onPeerDead(2);
     sides[0]!.table.onPeerDead(3);
@@ -233,8 +236,11 @@ describe('DedupTable', () => {
     const { sides } = tables(2);
     const leader = lead(sides[0]!);
     let abandoned = false;
-    leader.answer.onAbandoned = () => {
-      abandoned = true;
+    leader.answer.producer = {
+      onDemand: () => {},
+      onAbandoned: () => {
+        abandoned = true;
+      },
     };
     const cursor = follow(sides[1]!).attach(new Client());
     await until(() => sides[0]!.table.sizes.remote === 1);
@@ -247,8 +253,11 @@ describe('DedupTable', () => {
     const { sides } = tables(2);
     const leader = lead(sides[0]!);
     let wanted = true;
-    leader.answer.onDemand = (now) => {
-      wanted = now;
+    leader.answer.producer = {
+      onDemand: (now) => {
+        wanted = now;
+      },
+      onAbandoned: () => {},
     };
     const client = new Client();
     client.room = 1;

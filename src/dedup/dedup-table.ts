@@ -1,5 +1,5 @@
 import type { UnclaimedReason } from '../shared/labels.ts';
-import { Answer } from './answer.ts';
+import { Answer, type AnswerOwner, type AnswerProducer } from './answer.ts';
 import type { ClaimTable } from './claim-table.ts';
 import { RemoteConsumer, type PeerMessage, type ToFollower, type ToLeader } from './peer-protocol.ts';
 import type { ReplayBudget } from './replay-budget.ts';
@@ -36,14 +36,61 @@ export interface DedupOptions {
   readonly onUnclaimed: (reason: UnclaimedReason) => void;
 }
 
-interface Led {
+/** A call that is led here and can be joined. */
+class Led implements Lead, AnswerOwner {
+  readonly role = 'leader';
   readonly answer: Answer;
   readonly key: string;
+  /** Its word in the claim table. */
   readonly index: number;
   readonly startedAtMs: number;
+  readonly #table: Releasing;
+
+  constructor(table: Releasing, budget: ReplayBudget, key: string, index: number, nowMs: number) {
+    this.#table = table;
+    this.answer = new Answer(budget);
+    this.answer.owner = this;
+    this.key = key;
+    this.index = index;
+    this.startedAtMs = nowMs;
+  }
+
+  release(): void {
+    this.#table.release(this);
+  }
+
+  gone(): void {
+    this.#table.release(this);
+    this.answer.gone();
+  }
+
+  onNotJoinable(): void {
+    this.#table.release(this);
+  }
 }
 
-interface Followed {
+interface Releasing {
+  release(led: Led): void;
+}
+
+/** A call that nobody can join: nothing is kept for it. */
+class Unshared implements Lead {
+  readonly role = 'leader';
+  readonly answer: Answer;
+
+  constructor(budget: ReplayBudget) {
+    this.answer = new Answer(budget);
+    this.answer.closeToJoiners();
+  }
+
+  release(): void {}
+
+  gone(): void {
+    this.answer.gone();
+  }
+}
+
+interface Followed extends AnswerOwner, AnswerProducer {
   readonly answer: Answer;
   readonly key: string;
   readonly id: number;
@@ -55,8 +102,8 @@ interface Followed {
   wanted: boolean;
 }
 
-const keyOf = (hash: Uint8Array): string =>
-  Buffer.from(hash.buffer, hash.byteOffset, hash.byteLength).toString('latin1');
+/** By Buffer's own method on the bare array: to ask a small array for its `buffer` moves it out of the collected heap. */
+const keyOf = (hash: Uint8Array): string => Buffer.prototype.toString.call(hash, 'latin1');
 
 /**
  * One proxy thread's calls in flight: those it leads and those it follows on other threads.
@@ -88,10 +135,7 @@ export class DedupTable {
 
   /** A call that is never shared. */
   static unshared(budget: ReplayBudget): Lead {
-    const answer = new Answer(budget);
-    // Nobody can join, so nothing is kept for it.
-    answer.closeToJoiners();
-    return { role: 'leader', answer, release: () => {}, gone: () => answer.gone() };
+    return new Unshared(budget);
   }
 
   /** Calls led and followed here, and followers served to other threads. */
@@ -110,7 +154,7 @@ export class DedupTable {
     const led = this.#led.get(key);
     if (led !== undefined) {
       if (!this.#expired(led) && led.answer.joinable) return { role: 'follower', answer: led.answer };
-      this.#release(led);
+      this.release(led);
     }
     if (attempt >= MAX_ATTEMPTS) return this.#unclaimed(key, 'attempts');
     const followed = this.#followed.get(key);
@@ -159,12 +203,12 @@ export class DedupTable {
 
   /** Releases what has run for longer than the TTL. Called by an interval; tests call it with a clock of their own. */
   expire(): void {
-    for (const led of this.#led.values()) if (this.#expired(led)) this.#release(led);
+    for (const led of this.#led.values()) if (this.#expired(led)) this.release(led);
   }
 
   close(): void {
     clearInterval(this.#sweep);
-    for (const led of this.#led.values()) this.#release(led);
+    for (const led of this.#led.values()) this.release(led);
     for (const followed of this.#followedById.values()) clearTimeout(followed.timer);
     for (const port of this.#peers.values()) port.close();
   }
@@ -175,27 +219,17 @@ export class DedupTable {
   }
 
   #lead(key: string, index: number): Lead {
-    const answer = new Answer(this.#options.budget);
-    const led: Led = { answer, key, index, startedAtMs: this.#options.now() };
+    const led = new Led(this, this.#options.budget, key, index, this.#options.now());
     this.#led.set(key, led);
-    answer.onNotJoinable = () => this.#release(led);
-    return {
-      role: 'leader',
-      answer,
-      release: () => this.#release(led),
-      gone: () => {
-        this.#release(led);
-        answer.gone();
-      },
-    };
+    return led;
   }
 
   #expired(led: Led): boolean {
     return this.#options.now() - led.startedAtMs > this.#options.ttlMs;
   }
 
-  /** Out of the table and the word cleared, in one synchronous block; twice is harmless. */
-  #release(led: Led): void {
+  /** Out of the table and the word cleared, in one synchronous block; twice is harmless. Called by {@link Lead.release}. */
+  release(led: Led): void {
     if (this.#led.get(led.key) !== led) return;
     this.#led.delete(led.key);
     if (led.index !== UNCLAIMED) this.#options.claims.release(led.index);
@@ -220,19 +254,21 @@ export class DedupTable {
       timer,
       unacknowledged: 0,
       wanted: true,
+      // Out of the map, so that the next request follows the leader anew; it lives on for those it has.
+      onNotJoinable: () => {
+        if (this.#followed.get(key) === followed) this.#followed.delete(key);
+      },
+      onAbandoned: () => {
+        this.#leave(followed);
+        answer.gone();
+      },
+      onDemand: (wanted) => {
+        followed.wanted = wanted;
+        if (wanted) this.#acknowledge(followed, 0);
+      },
     };
-    // Out of the map, so that the next request follows the leader anew; it lives on for those it has.
-    answer.onNotJoinable = () => {
-      if (this.#followed.get(key) === followed) this.#followed.delete(key);
-    };
-    answer.onAbandoned = () => {
-      this.#leave(followed);
-      answer.gone();
-    };
-    answer.onDemand = (wanted) => {
-      followed.wanted = wanted;
-      if (wanted) this.#acknowledge(followed, 0);
-    };
+    answer.owner = followed;
+    answer.producer = followed;
     this.#followed.set(key, followed);
     this.#followedById.set(id, followed);
     send(port, { t: 'join', id, hash: key });

@@ -8,12 +8,18 @@ function tooLarge(maxBytes: number): GatewayError {
 }
 
 /** Reading fails only with the client's connection: closed, silent for too long, or broken off by bad framing. */
-function clientLeft(cause: unknown): never {
-  throw new GatewayError('client_closed_request', 'The client left in the middle of its request.', { cause });
+export function readFailure(cause: unknown): GatewayError {
+  if (cause instanceof GatewayError) return cause;
+  return new GatewayError('client_closed_request', 'The client left in the middle of its request.', {
+    cause,
+  });
 }
 
-/** The body of a JSON request, whole. A 415 for other content, a 413 past the limit, before the bytes are read. */
-export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
+/**
+ * The body of a JSON request, whole. Throws a 415 for other content, a 413 past the limit, before the bytes are read;
+ * what the promise rejects with goes through {@link readFailure}.
+ */
+export function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
   const type = request.headers.get('content-type');
   if (type !== null && !isJson(type)) {
     throw new GatewayError(
@@ -28,7 +34,7 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
   const length = request.headers.get('content-length');
   if (length === null) return readUnsized(request, maxBytes);
   if (Number(length) > maxBytes) throw tooLarge(maxBytes);
-  return request.bytes().catch(clientLeft);
+  return request.bytes();
 }
 
 function isJson(type: string): boolean {
@@ -44,7 +50,7 @@ async function readUnsized(request: Request, maxBytes: number): Promise<Uint8Arr
   if (request.body === null) return new Uint8Array(0);
   const reader = request.body.getReader();
   for (;;) {
-    const { done, value } = await reader.read().catch(clientLeft);
+    const { done, value } = await reader.read();
     if (done) return Buffer.concat(chunks);
     size += value.byteLength;
     if (size > maxBytes) {

@@ -7,17 +7,22 @@ import type { UpstreamHandler } from '../upstream/transport.ts';
 import { Admission } from './admission.ts';
 import { handleChat, type ChatDeps } from './chat.ts';
 import { CLIENT_IDLE_S } from './client-deadlines.ts';
+import { SlowRequests } from './slow-requests.ts';
 
 const ANSWER = Buffer.from('{"object":"chat.completion"}');
 const STREAM = Buffer.from('data: {"choices":[{"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n');
 
 /** What a request needs of a thread, as little as it goes; `log` says in which order things happened. */
-function setUp(prepare: 'whole' | 'stream' | 'refuse'): {
+function setUp(
+  prepare: 'whole' | 'stream' | 'refuse',
+  pace: 'slow' | 'fast' = 'fast',
+): {
   readonly log: string[];
   readonly admission: Admission;
   readonly ask: () => Promise<Response>;
 } {
   const log: string[] = [];
+  const slow = new SlowRequests();
   const inFlight = [0, 0];
   const admission = new Admission(
     { total: 10, streamed: 10, buffered: 10 },
@@ -41,6 +46,7 @@ function setUp(prepare: 'whole' | 'stream' | 'refuse'): {
   };
   const call = (_request: unknown, handler: UpstreamHandler): object => {
     queueMicrotask(() => {
+      if (pace === 'slow') slow.sweep(1_000);
       const type = prepare === 'stream' ? 'text/event-stream' : 'application/json';
       const bytes = prepare === 'stream' ? STREAM : ANSWER;
       handler.onHead(200, UpstreamHeaders.of([['content-type', type]]));
@@ -87,6 +93,7 @@ function setUp(prepare: 'whole' | 'stream' | 'refuse'): {
       vendor: ignore,
       dedupRole: ignore,
     },
+    slow,
     maxBodyBytes: 100,
     now: () => 0,
     wallClockMs: () => 0,
@@ -118,13 +125,19 @@ function setUp(prepare: 'whole' | 'stream' | 'refuse'): {
 describe("a client's deadline", () => {
   test('stands while it sends, rests while the vendor works, and stands again when it has been answered', async () => {
     for (const kind of ['whole', 'stream'] as const) {
-      const { log, admission, ask } = setUp(kind);
+      const { log, admission, ask } = setUp(kind, 'slow');
       const response = await ask();
       expect(response.status).toBe(200);
       expect((await response.text()).length).toBeGreaterThan(0);
       expect(log).toEqual(['body sent', 'prepared', 'timeout 0', `timeout ${CLIENT_IDLE_S}`, 'recorded']);
       expect(admission.inFlight).toBe(0);
     }
+  });
+
+  test('is left alone for a vendor that answers at once', async () => {
+    const { log, ask } = setUp('whole');
+    expect((await ask()).status).toBe(200);
+    expect(log).toEqual(['body sent', 'prepared', 'recorded']);
   });
 
   test('is never lifted for a request that is refused', async () => {

@@ -10,7 +10,7 @@ import type { TransportChooser } from '../upstream/transport.ts';
 import type { Admission, Place } from './admission.ts';
 import { asGatewayError, errorResponse } from './answers.ts';
 import { authenticate } from './authenticate.ts';
-import { readBody } from './body.ts';
+import { readBody, readFailure } from './body.ts';
 import type { ClientDeadlines } from './client-deadlines.ts';
 import { Exchange } from './exchange.ts';
 import type { KeyCache } from './key-cache.ts';
@@ -18,6 +18,7 @@ import type { ProviderLimit, RateLimiter } from './limits.ts';
 import type { Recorder } from './recorder.ts';
 import type { RequestHeads } from './request-heads.ts';
 import { requestIdOf } from './request-id.ts';
+import type { SlowRequests } from './slow-requests.ts';
 
 /** What a chat request needs on its way, wired once per thread. */
 export interface ChatDeps {
@@ -40,6 +41,7 @@ export interface ChatDeps {
   readonly transports: TransportChooser;
   readonly heads: RequestHeads;
   readonly recorder: Recorder;
+  readonly slow: SlowRequests;
   readonly maxBodyBytes: number;
   /** Monotonic, ms. */
   readonly now: () => number;
@@ -69,7 +71,13 @@ export async function handleChat(
     }
     place = deps.admission.enter();
     deps.rates?.admit(key, deps.wallClockMs());
-    const body = await readBody(request, deps.maxBodyBytes);
+    const reading = readBody(request, deps.maxBodyBytes);
+    let body: Uint8Array;
+    try {
+      body = await reading;
+    } catch (cause) {
+      throw readFailure(cause);
+    }
     const bodyAtMs = deps.now();
     const prepared = deps.pipeline.prepare({
       body,

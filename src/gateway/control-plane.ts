@@ -2,7 +2,7 @@ import type { Server } from 'bun';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { AdminCall } from '../primary/messages.ts';
 import type { Scrape, Scraped } from '../telemetry/thread.ts';
-import { readBody } from './body.ts';
+import { readBody, readFailure } from './body.ts';
 import { requestIdOf } from './request-id.ts';
 import { pathOf } from './request-path.ts';
 
@@ -61,7 +61,9 @@ export class ControlPlane {
   /** Hands an admin call to the primary, with what only this thread can see of it. */
   async admin(request: Request, server: Server<undefined>): Promise<Response> {
     const path = pathOf(request);
-    const body = await readBody(request, MAX_ADMIN_BODY_BYTES);
+    const body = await readBody(request, MAX_ADMIN_BODY_BYTES).catch((cause: unknown) => {
+      throw readFailure(cause);
+    });
     const { headers } = request;
     const local =
       LOOPBACK_ADDRESS.test(server.requestIP(request)?.address ?? '') &&

@@ -11,6 +11,7 @@ import type { Place } from './admission.ts';
 import { asGatewayError, errorResponse } from './answers.ts';
 import type { ChatDeps } from './chat.ts';
 import { CLIENT_IDLE_S, type ClientDeadlines } from './client-deadlines.ts';
+import type { Running } from './slow-requests.ts';
 import { AnswerClient, type ClientEvents } from './clients.ts';
 import { VendorCall, type VendorOutcome } from './vendor-call.ts';
 
@@ -19,7 +20,7 @@ import { VendorCall, type VendorOutcome } from './vendor-call.ts';
  *
  * Driven by the answer's events; every way out goes through {@link #close}, once.
  */
-export class Exchange implements ClientEvents {
+export class Exchange implements ClientEvents, Running {
   readonly #request: Request;
   readonly #server: ClientDeadlines;
   readonly #requestId: string;
@@ -27,7 +28,6 @@ export class Exchange implements ClientEvents {
   readonly #prepared: Prepared;
   readonly #place: Place;
   readonly #deps: ChatDeps;
-  readonly #startedAtMs: number;
   readonly #bodyAtMs: number;
   readonly #shared: boolean;
   #client: AnswerClient | null = null;
@@ -40,6 +40,9 @@ export class Exchange implements ClientEvents {
   #firstBytesAtMs = -1;
   #status = 200;
   #closed = false;
+  #slow = false;
+  readonly startedAtMs: number;
+  place = -1;
   #resolve: (response: Response) => void = () => {};
 
   constructor(
@@ -60,7 +63,7 @@ export class Exchange implements ClientEvents {
     this.#prepared = prepared;
     this.#place = place;
     this.#deps = deps;
-    this.#startedAtMs = startedAtMs;
+    this.startedAtMs = startedAtMs;
     this.#bodyAtMs = bodyAtMs;
     this.#shared =
       deps.dedup !== null &&
@@ -74,16 +77,18 @@ export class Exchange implements ClientEvents {
     this.#deps.quota.touch(this.#key.slot, this.#deps.wallClockMs());
     return new Promise((resolve) => {
       this.#resolve = resolve;
-      const { signal } = this.#request;
-      if (signal.aborted) {
-        this.#leave();
-        return;
-      }
-      signal.addEventListener('abort', () => this.#leave());
-      // A model may think for minutes: from here on the deadlines are the upstream's.
-      this.#server.timeout(this.#request, 0);
+      this.#deps.slow.add(this);
       this.#lookUp();
     });
+  }
+
+  onSlow(): void {
+    this.#slow = true;
+    // A model may think for minutes: from here on the deadlines are the upstream's.
+    this.#server.timeout(this.#request, 0);
+    const { signal } = this.#request;
+    if (signal.aborted) this.#leave();
+    else signal.addEventListener('abort', () => this.#leave(), { once: true });
   }
 
   respond(response: Response): void {
@@ -249,8 +254,9 @@ export class Exchange implements ClientEvents {
   #close(status: number): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#deps.slow.remove(this);
     // The last bytes, and the wait for the next request on this connection, are the client's again.
-    this.#server.timeout(this.#request, CLIENT_IDLE_S);
+    if (this.#slow) this.#server.timeout(this.#request, CLIENT_IDLE_S);
     this.#place.leave();
     const endedAtMs = this.#deps.now();
     const waitedMs =
@@ -258,9 +264,9 @@ export class Exchange implements ClientEvents {
     this.#deps.recorder.request(
       this.#prepared,
       status,
-      endedAtMs - this.#startedAtMs,
+      endedAtMs - this.startedAtMs,
       Math.max(0, endedAtMs - this.#bodyAtMs - waitedMs),
-      this.#firstBytesAtMs < 0 ? -1 : this.#firstBytesAtMs - this.#startedAtMs,
+      this.#firstBytesAtMs < 0 ? -1 : this.#firstBytesAtMs - this.startedAtMs,
     );
   }
 }

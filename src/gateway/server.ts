@@ -31,6 +31,11 @@ function decoded(text: string): string {
   }
 }
 
+function closing(response: Response): Response {
+  response.headers.set('connection', 'close');
+  return response;
+}
+
 /** The HTTP face of one proxy thread. All threads listen on one port; the kernel spreads the connections. */
 export function serve(options: ServerOptions): Server<undefined> {
   const { chat, control, registry, shedding } = options;
@@ -68,10 +73,9 @@ export function serve(options: ServerOptions): Server<undefined> {
     };
   };
 
-  const completions: Handler = async (request, server) => {
-    const response = await handleChat(request, chat, server);
-    if (shedding()) response.headers.set('connection', 'close');
-    return response;
+  const completions: Handler = (request, server) => {
+    const answer = handleChat(request, chat, server);
+    return shedding() ? answer.then(closing) : answer;
   };
   const known = async (request: Request): Promise<ReturnType<typeof listModels>> => {
     await authenticate(request.headers, chat.keys, chat.wallClockMs());

@@ -24,6 +24,7 @@ import { ProviderLimit, RateLimiter } from './limits.ts';
 import { Recorder } from './recorder.ts';
 import { RequestHeads } from './request-heads.ts';
 import { serve } from './server.ts';
+import { SlowRequests } from './slow-requests.ts';
 
 const BEAT_MS = 100;
 const DRAIN_POLL_MS = 10;
@@ -115,6 +116,7 @@ export function startProxyThread(
       sum: (kind) => metrics.sumInFlight(kind),
     },
   );
+  const slow = new SlowRequests();
   const stages: number[] = [];
   const pipeline = new Pipeline({
     cacheInject: env.CACHE_INJECT_ENABLED,
@@ -153,6 +155,7 @@ export function startProxyThread(
       metrics,
       (provider, model) => prices.find(provider, model) !== null || registry.names(model),
     ),
+    slow,
     maxBodyBytes: env.MAX_BODY_BYTES,
     now,
     wallClockMs,
@@ -178,6 +181,7 @@ export function startProxyThread(
     const atMs = now();
     metrics.lag(Math.max(0, atMs - expectedBeatMs) / 1000);
     expectedBeatMs = atMs + BEAT_MS;
+    slow.sweep(atMs);
     const own = admission.inFlight;
     shedding = own > SHED_MIN_IN_FLIGHT && own > (SHED_FACTOR * admission.total) / env.WORKERS;
     for (const [index, provider] of registry.providers.entries()) {

@@ -2,15 +2,14 @@ import { costNanoUsd, savingsNanoUsd } from '../billing/cost.ts';
 import { estimateUsage, tokensOfBytes } from '../billing/estimate.ts';
 import type { Price } from '../billing/prices.ts';
 import type { Usage } from '../billing/usage.ts';
-import type { Answer, AnswerMeta } from '../dedup/answer.ts';
-import type { Dialect, EventVerdict, StreamReader } from '../dialects/types.ts';
+import type { Answer, AnswerMeta, AnswerProducer } from '../dedup/answer.ts';
+import type { Dialect } from '../dialects/types.ts';
 import type { ErrorCode } from '../errors/catalogue.ts';
 import type { Origin } from '../providers/types.ts';
 import type { UpstreamCall, UpstreamHandler, UpstreamTransport } from '../upstream/transport.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { UpstreamHeaders } from '../upstream/http1/headers.ts';
-import { SseParser } from '../upstream/sse.ts';
-import { RelayBuffer } from './relay-buffer.ts';
+import { StreamRelay } from './stream-relay.ts';
 
 /** Vendor headers a client may want; everything else stays behind. */
 const RELAYED_HEADERS = ['content-type', 'openai-processing-ms', 'x-sim-upstream-ms'];
@@ -19,7 +18,6 @@ const RELAYED_ON_ERROR = ['retry-after', 'retry-after-ms', 'x-should-retry'];
 /** What may stand in a header field (RFC 9110 §5.5); anything else would break the client's answer. */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 const FAILURES: Readonly<Record<UpstreamFailure['kind'], ErrorCode>> = {
@@ -69,34 +67,21 @@ export interface VendorCallOptions {
 /**
  * One call to a vendor, poured into an {@link Answer}: the leader's half of an exchange.
  *
- * A stream is relayed as whole events, in one piece per read of the socket; the bytes are copied once, out of the
- * socket's buffer. What is not a stream is collected, because its usage must be known before its head goes out.
+ * A stream is relayed as it comes. What is not a stream is collected, because its usage must be known before its head
+ * goes out.
  */
-export class VendorCall implements UpstreamHandler {
+export class VendorCall implements UpstreamHandler, AnswerProducer {
   readonly #options: VendorCallOptions;
-  readonly #verdict: EventVerdict = {
-    done: false,
-    finished: false,
-    failed: false,
-    usage: null,
-    drop: false,
-    cutStart: 0,
-    cutEnd: 0,
-  };
   #call: UpstreamCall | null = null;
-  #parser: SseParser | null = null;
-  #reader: StreamReader | null = null;
-  #out: RelayBuffer | null = null;
+  #relay: StreamRelay | null = null;
   #status = 0;
   #refusedCredentials = false;
-  #headers: [string, string][] = [];
-  #chunks: Uint8Array[] = [];
+  readonly #headers: [string, string][] = [];
+  /** Whole answer: its only piece, or all of them. */
+  #body: Uint8Array | null = null;
+  #pieces: Uint8Array[] | null = null;
   #size = 0;
-  #events = 0;
   #usage: Usage | null = null;
-  #complete = false;
-  /** The stream has ended; what still comes has no blank line behind it. */
-  #flushing = false;
   #ended = false;
 
   constructor(options: VendorCallOptions) {
@@ -105,11 +90,7 @@ export class VendorCall implements UpstreamHandler {
 
   start(transport: UpstreamTransport, head: string, body: readonly Uint8Array[]): void {
     const { answer, origin } = this.#options;
-    answer.onDemand = (wanted) => {
-      if (wanted) this.#call?.resume();
-      else this.#call?.pause();
-    };
-    answer.onAbandoned = () => this.#abort();
+    answer.producer = this;
     let call: UpstreamCall;
     try {
       call = transport.call({ origin, head, body }, this);
@@ -120,6 +101,19 @@ export class VendorCall implements UpstreamHandler {
     }
     // A call can fail before `call` returns; then there is nothing left to steer.
     if (!this.#ended) this.#call = call;
+  }
+
+  onDemand(wanted: boolean): void {
+    if (wanted) this.#call?.resume();
+    else this.#call?.pause();
+  }
+
+  /** Nobody listens any more. */
+  onAbandoned(): void {
+    if (this.#ended) return;
+    this.#finish(499);
+    this.#call?.abort();
+    this.#options.answer.fail('client_closed_request', 'Every client of this call has left.');
   }
 
   onHead(status: number, headers: UpstreamHeaders): void {
@@ -138,24 +132,16 @@ export class VendorCall implements UpstreamHandler {
     for (const name of RELAYED_HEADERS) this.#relayHeader(headers, name);
     if (status >= 400) for (const name of RELAYED_ON_ERROR) this.#relayHeader(headers, name);
     if (status >= 300 || !(headers.get('content-type') ?? '').startsWith('text/event-stream')) return;
-    this.#reader = this.#options.dialect.streamReader(this.#options.stripUsage);
-    this.#out = new RelayBuffer();
-    this.#parser = new SseParser({
-      maxEventBytes: MAX_EVENT_BYTES,
-      onEvent: this.#onEvent,
-      // Comments keep connections alive: the client's, too.
-      onBlock: (bytes, start, end) => this.#out?.add(bytes, start, end),
-    });
+    this.#relay = new StreamRelay(this.#options.dialect.streamReader(this.#options.stripUsage));
     this.#headers.push(['cache-control', 'no-cache']);
     this.#options.answer.head({ status, headers: this.#headers, streamed: true });
   }
 
   onBody(chunk: Uint8Array, start: number, end: number): void {
     if (this.#ended) return;
-    if (this.#parser !== null) {
-      this.#reader?.nextChunk();
-      this.#parser.push(asBuffer(chunk), start, end);
-      this.#flush();
+    if (this.#relay !== null) {
+      const bytes = this.#relay.push(chunk, start, end);
+      if (bytes !== null) this.#options.answer.append(bytes);
       return;
     }
     this.#size += end - start;
@@ -163,13 +149,15 @@ export class VendorCall implements UpstreamHandler {
       this.#fail('upstream_too_large', 'The vendor sent an answer larger than the gateway holds.');
       return;
     }
-    this.#chunks.push(chunk.slice(start, end));
+    const piece = chunk.slice(start, end);
+    if (this.#body === null) this.#body = piece;
+    else (this.#pieces ??= [this.#body]).push(piece);
   }
 
   onEnd(): void {
     if (this.#ended) return;
-    if (this.#parser === null) this.#endWhole();
-    else this.#endStream(this.#parser);
+    if (this.#relay === null) this.#endWhole();
+    else this.#endStream(this.#relay);
   }
 
   onError(failure: UpstreamFailure): void {
@@ -186,12 +174,10 @@ export class VendorCall implements UpstreamHandler {
     if (value !== null && FIELD_VALUE.test(value)) this.#headers.push([name, value]);
   }
 
-  #endStream(parser: SseParser): void {
-    this.#reader?.nextChunk();
-    this.#flushing = true;
-    parser.end({ flush: true });
-    this.#flush();
-    if (!this.#complete) {
+  #endStream(relay: StreamRelay): void {
+    const bytes = relay.end();
+    if (bytes !== null) this.#options.answer.append(bytes);
+    if (!relay.complete) {
       this.#fail('upstream_closed', 'The vendor ended the stream before its last event.');
       return;
     }
@@ -200,8 +186,8 @@ export class VendorCall implements UpstreamHandler {
 
   #endWhole(): void {
     const { answer, dialect } = this.#options;
-    const body = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
-    this.#chunks = [];
+    const body = this.#pieces === null ? (this.#body ?? NO_BYTES) : Buffer.concat(this.#pieces);
+    this.#body = this.#pieces = null;
     if (this.#refusedCredentials) {
       // The vendor's words may quote the gateway's key: they stay here.
       this.#fail('upstream_credentials', "The vendor refused the gateway's own credentials or balance.");
@@ -220,42 +206,6 @@ export class VendorCall implements UpstreamHandler {
     answer.end(meta);
   }
 
-  readonly #onEvent = (
-    bytes: Uint8Array,
-    dataStart: number,
-    dataEnd: number,
-    eventStart: number,
-    eventEnd: number,
-  ): void => {
-    const verdict = this.#verdict;
-    this.#reader?.judge(asBuffer(bytes), dataStart, dataEnd, verdict);
-    // Some servers leave out the last blank line; a record that was cut off is none.
-    if (this.#flushing && !verdict.done && !isJson(bytes.subarray(dataStart, dataEnd))) return;
-    this.#events++;
-    if (verdict.usage !== null) this.#usage = verdict.usage;
-    if (verdict.done || verdict.failed || verdict.finished) this.#complete = true;
-    if (verdict.drop) return;
-    if (verdict.cutStart === verdict.cutEnd) {
-      this.#out?.add(bytes, eventStart, eventEnd);
-      return;
-    }
-    this.#out?.add(bytes, eventStart, verdict.cutStart);
-    this.#out?.add(bytes, verdict.cutEnd, eventEnd);
-  };
-
-  #flush(): void {
-    const bytes = this.#out?.take();
-    if (bytes !== undefined && bytes !== null) this.#options.answer.append(bytes);
-  }
-
-  /** Nobody listens any more. */
-  #abort(): void {
-    if (this.#ended) return;
-    this.#finish(499);
-    this.#call?.abort();
-    this.#options.answer.fail('client_closed_request', 'Every client of this call has left.');
-  }
-
   /** No model has answered: a redirect, a captive portal, a wrong base URL. Nothing is estimated for it. */
   #failUnbilled(message: string): void {
     this.#status = 502;
@@ -272,7 +222,7 @@ export class VendorCall implements UpstreamHandler {
   #finish(status: number): AnswerMeta {
     this.#ended = true;
     const { price, wallClockMs, onOutcome } = this.#options;
-    const usage = this.#usage ?? this.#estimate();
+    const usage = this.#usage ?? this.#relay?.usage ?? this.#estimate();
     const atMs = wallClockMs();
     const cost = usage === null || price === null ? null : costNanoUsd(price, usage, atMs);
     onOutcome({
@@ -290,7 +240,7 @@ export class VendorCall implements UpstreamHandler {
   /** What the vendor did not tell: nothing for what it refused, else by what went through here. */
   #estimate(): Usage | null {
     if (this.#status >= 300) return null;
-    const output = this.#parser === null ? tokensOfBytes(this.#size) : this.#events;
+    const output = this.#relay === null ? tokensOfBytes(this.#size) : this.#relay.events;
     return estimateUsage(this.#options.inputBytes, output);
   }
 }
@@ -308,15 +258,4 @@ function isObject(body: Uint8Array): boolean {
   return body[at] === 0x7b;
 }
 
-function isJson(bytes: Uint8Array): boolean {
-  try {
-    JSON.parse(new TextDecoder().decode(bytes));
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
+const NO_BYTES = new Uint8Array(0);

@@ -13,7 +13,6 @@ const NULL_USAGE = Buffer.from('],"usage":null');
 
 /** Usage of a whole Chat Completions answer, or null when the body carries none. */
 export function usageOfBody(body: Uint8Array): Usage | null {
-  if (Buffer.from(body.buffer, body.byteOffset, body.byteLength).indexOf(USAGE_KEY) < 0) return null;
   return usageOf(body)?.usage ?? null;
 }
 

@@ -146,9 +146,7 @@ export class JsonDocument {
 
   /** The source text of a value. */
   source(node: number): string {
-    const { bytes } = this;
-    const start = this.start(node);
-    return Buffer.from(bytes.buffer, bytes.byteOffset + start, this.end(node) - start).toString('utf8');
+    return Buffer.prototype.toString.call(this.bytes, 'utf8', this.start(node), this.end(node));
   }
 
   /**

@@ -1,0 +1,90 @@
+import type { Usage } from '../billing/usage.ts';
+import type { EventVerdict, StreamReader } from '../dialects/types.ts';
+import { SseParser } from '../upstream/sse.ts';
+import { RelayBuffer } from './relay-buffer.ts';
+
+const MAX_EVENT_BYTES = 16 * 1024 * 1024;
+
+/**
+ * A vendor's stream on its way to clients: whole events, in one piece per read of the socket, judged by the dialect.
+ *
+ * The bytes are copied once, out of the socket's buffer. An event that is too large throws.
+ */
+export class StreamRelay {
+  readonly #reader: StreamReader;
+  readonly #parser: SseParser;
+  readonly #out = new RelayBuffer();
+  readonly #verdict: EventVerdict = {
+    done: false,
+    finished: false,
+    failed: false,
+    usage: null,
+    drop: false,
+    cutStart: 0,
+    cutEnd: 0,
+  };
+  /** The stream has ended; what still comes has no blank line behind it. */
+  #flushing = false;
+  /** The last one the vendor told. */
+  usage: Usage | null = null;
+  /** Records so far. */
+  events = 0;
+  /** The vendor said that this is all, or that it failed. */
+  complete = false;
+
+  constructor(reader: StreamReader) {
+    this.#reader = reader;
+    this.#parser = new SseParser({
+      maxEventBytes: MAX_EVENT_BYTES,
+      onEvent: (bytes, dataStart, dataEnd, eventStart, eventEnd) =>
+        this.#event(bytes, dataStart, dataEnd, eventStart, eventEnd),
+      // Comments keep connections alive: the client's, too.
+      onBlock: (bytes, start, end) => this.#out.add(bytes, start, end),
+    });
+  }
+
+  /** What of `chunk[start, end)` and before can go to clients now; null when nothing can. */
+  push(chunk: Uint8Array, start: number, end: number): Uint8Array | null {
+    this.#reader.nextChunk();
+    this.#parser.push(asBuffer(chunk), start, end);
+    return this.#out.take();
+  }
+
+  /** The vendor has ended: what is left. */
+  end(): Uint8Array | null {
+    this.#reader.nextChunk();
+    this.#flushing = true;
+    this.#parser.end({ flush: true });
+    return this.#out.take();
+  }
+
+  #event(bytes: Uint8Array, dataStart: number, dataEnd: number, eventStart: number, eventEnd: number): void {
+    const verdict = this.#verdict;
+    this.#reader.judge(asBuffer(bytes), dataStart, dataEnd, verdict);
+    // Some servers leave out the last blank line; a record that was cut off is none.
+    if (this.#flushing && !verdict.done && !isJson(bytes.subarray(dataStart, dataEnd))) return;
+    this.events++;
+    if (verdict.usage !== null) this.usage = verdict.usage;
+    if (verdict.done || verdict.failed || verdict.finished) this.complete = true;
+    if (verdict.drop) return;
+    if (verdict.cutStart === verdict.cutEnd) {
+      this.#out.add(bytes, eventStart, eventEnd);
+      return;
+    }
+    this.#out.add(bytes, eventStart, verdict.cutStart);
+    this.#out.add(bytes, verdict.cutEnd, eventEnd);
+  }
+}
+
+function isJson(bytes: Uint8Array): boolean {
+  try {
+    JSON.parse(new TextDecoder().decode(bytes));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
