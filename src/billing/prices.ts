@@ -23,7 +23,12 @@ interface Row {
   readonly cache_write_1h?: number;
   readonly cache_write_30m?: number;
   readonly max_output?: number;
+  /** Other names that the vendor bills as this model. */
+  readonly aliases?: readonly string[];
 }
+
+/** A snapshot of a model: `gpt-4o-2024-08-06` is billed as `gpt-4o` (OpenAI's price page lists the undated names). */
+const SNAPSHOT = /-\d{4}-\d{2}-\d{2}$/;
 
 /** Prices by provider and model, shipped with the binary: no start waits for a download. */
 export class PriceTable {
@@ -31,7 +36,7 @@ export class PriceTable {
 
   constructor() {
     for (const row of table.models as readonly Row[]) {
-      this.#prices.set(`${row.provider}/${row.model}`, {
+      const price: Price = {
         provider: row.provider,
         model: row.model,
         input: row.input,
@@ -42,17 +47,28 @@ export class PriceTable {
         cacheWrite30m: row.cache_write_30m ?? row.input,
         output: row.output,
         maxOutputTokens: row.max_output ?? 4_096,
-      });
+      };
+      for (const name of [row.model, ...(row.aliases ?? [])])
+        this.#prices.set(`${row.provider}/${name}`, price);
     }
   }
 
-  /** The price of exactly this model at this provider; null marks the call unpriced. */
+  /** What a model costs at this provider, by its name, another name of it, or a dated one; null marks the call unpriced. */
   find(provider: string, model: string): Price | null {
-    return this.#prices.get(`${provider}/${model}`) ?? null;
+    const price = this.#prices.get(`${provider}/${model}`);
+    if (price !== undefined) return price;
+    const undated = model.replace(SNAPSHOT, '');
+    return undated === model ? null : (this.#prices.get(`${provider}/${undated}`) ?? null);
   }
 
+  /** Whether the table names exactly this model. Bounds metric labels. */
+  names(provider: string, model: string): boolean {
+    return this.#prices.has(`${provider}/${model}`);
+  }
+
+  /** Models of a provider, each once, under its first name. */
   modelsOf(provider: string): readonly string[] {
-    return [...this.#prices.values()]
+    return [...new Set(this.#prices.values())]
       .filter((price) => price.provider === provider)
       .map((price) => price.model);
   }

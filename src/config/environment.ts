@@ -121,6 +121,7 @@ export const environmentSchema = z.object({
   LEDGER_SYNC_INTERVAL: withDefault(duration, '100ms'),
   HTTP_PROXY: optional(httpUrl),
   HTTPS_PROXY: optional(httpUrl),
+  NO_PROXY: optional(z.string()),
 });
 
 export type Environment = z.output<typeof environmentSchema>;

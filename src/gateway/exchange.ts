@@ -15,6 +15,8 @@ import type { Running } from './slow-requests.ts';
 import { AnswerClient, type ClientEvents } from './clients.ts';
 import { VendorCall, type VendorOutcome } from './vendor-call.ts';
 
+const UNPRICED = 'no price is known for this model: its cost is not counted';
+
 /**
  * One request from dedup to its last byte: leads or follows a call, and is its client in either case.
  *
@@ -41,6 +43,7 @@ export class Exchange implements ClientEvents, Running {
   #status = 200;
   #closed = false;
   #slow = false;
+  #unpriced = false;
   readonly startedAtMs: number;
   place = -1;
   #resolve: (response: Response) => void = () => {};
@@ -108,6 +111,7 @@ export class Exchange implements ClientEvents, Running {
       ['x-tokenrouter-dedup', this.#role],
       ['x-tokenrouter-prefix-hash', this.#prepared.prefixHash],
     ];
+    if (this.#unpriced) headers.push(['x-tokenrouter-warning', UNPRICED]);
     if (meta !== null && meta.cacheReadTokens !== null) {
       headers.push(['x-tokenrouter-cached-tokens', String(meta.cacheReadTokens)]);
     }
@@ -171,6 +175,7 @@ export class Exchange implements ClientEvents, Running {
     const prepared = this.#prepared;
     const { provider, upstreamModel } = prepared.route;
     const price = prices.find(provider.id, upstreamModel);
+    this.#unpriced = price === null;
     const held =
       price === null ? 0 : holdNanoUsd(price, prepared.inputBytes, prepared.maxOutputTokens, prepared.n);
     try {

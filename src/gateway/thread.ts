@@ -69,6 +69,7 @@ function transportsOf(
     onDefect,
     httpProxy: env.HTTP_PROXY,
     httpsProxy: env.HTTPS_PROXY,
+    noProxy: env.NO_PROXY,
   });
 }
 
@@ -153,7 +154,7 @@ export function startProxyThread(
     heads: new RequestHeads(registry.providers),
     recorder: new Recorder(
       metrics,
-      (provider, model) => prices.find(provider, model) !== null || registry.names(model),
+      (provider, model) => prices.names(provider, model) || registry.names(model),
     ),
     slow,
     maxBodyBytes: env.MAX_BODY_BYTES,

@@ -7,7 +7,7 @@ export const METRICS = {
     "Duration less the time waited for the vendor or for another request's answer.",
   ],
   time_to_first_token_seconds: ['histogram', 'From the request to its first streamed byte.'],
-  pipeline_stage_seconds: ['histogram', 'Time in one stage of the pipeline.'],
+  pipeline_stage_seconds: ['histogram', 'Time in one stage of the pipeline; one request in 16 is timed.'],
   tokens_total: ['counter', 'Tokens as the vendors reported them.'],
   cost_usd_total: ['counter', 'What the calls cost, in USD.'],
   cache_savings_usd_total: ['counter', "What vendors' caches saved, net of write premiums, in USD."],
