@@ -21,10 +21,6 @@ export class ReplayBudget {
     return this.#words[this.#worker]! > this.#limitBytes;
   }
 
-  get bytes(): number {
-    return this.#words[this.#worker]!;
-  }
-
   add(bytes: number): void {
     this.#words[this.#worker]! += bytes;
   }

@@ -17,6 +17,17 @@ export interface EventVerdict {
   cutEnd: number;
 }
 
+/** What a reader fills in, before the first event. */
+export const blankVerdict = (): EventVerdict => ({
+  done: false,
+  finished: false,
+  failed: false,
+  usage: null,
+  drop: false,
+  cutStart: 0,
+  cutEnd: 0,
+});
+
 /** Reads the events of one stream, in order. */
 export interface StreamReader {
   /** Called before the events of each chunk: the memory of an earlier one may be in use again. */

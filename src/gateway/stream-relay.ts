@@ -1,5 +1,5 @@
 import type { Usage } from '../billing/usage.ts';
-import type { EventVerdict, StreamReader } from '../dialects/types.ts';
+import { blankVerdict, type EventVerdict, type StreamReader } from '../dialects/types.ts';
 import { SseParser } from '../upstream/sse.ts';
 import { RelayBuffer } from './relay-buffer.ts';
 
@@ -14,15 +14,7 @@ export class StreamRelay {
   readonly #reader: StreamReader;
   readonly #parser: SseParser;
   readonly #out = new RelayBuffer();
-  readonly #verdict: EventVerdict = {
-    done: false,
-    finished: false,
-    failed: false,
-    usage: null,
-    drop: false,
-    cutStart: 0,
-    cutEnd: 0,
-  };
+  readonly #verdict: EventVerdict = blankVerdict();
   /** The stream has ended; what still comes has no blank line behind it. */
   #flushing = false;
   /** The last one the vendor told. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import type { EventVerdict } from '../types.ts';
+import { blankVerdict, type EventVerdict } from '../types.ts';
 import { ChatStreamReader, usageMember, usageOfBody } from './response.ts';
 
 const usage = {
@@ -12,15 +12,7 @@ const usage = {
 };
 
 function judge(text: string, strip = true): EventVerdict & { readonly relayed: string | null } {
-  const verdict: EventVerdict = {
-    done: false,
-    finished: false,
-    failed: false,
-    usage: null,
-    drop: false,
-    cutStart: 0,
-    cutEnd: 0,
-  };
+  const verdict: EventVerdict = blankVerdict();
   // Other bytes around the range must not matter.
   const bytes = Buffer.from(`data: {"usage":1}${text}\n\ndata: {"usage":{"prompt_tokens":9}}`);
   const start = 'data: {"usage":1}'.length;
@@ -130,15 +122,7 @@ describe('ChatStreamReader', () => {
           const start = at + 6;
           const end = start + Buffer.byteLength(text);
           at = end + 2;
-          const verdict: EventVerdict = {
-            done: false,
-            finished: false,
-            failed: false,
-            usage: null,
-            drop: false,
-            cutStart: 0,
-            cutEnd: 0,
-          };
+          const verdict: EventVerdict = blankVerdict();
           reader.judge(bytes, start, end, verdict);
           const { relayed: _, ...alone } = judge(text, strip);
           const shift = start - 'data: {"usage":1}'.length;

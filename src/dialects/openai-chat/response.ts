@@ -13,14 +13,10 @@ const NULL_USAGE = Buffer.from('],"usage":null');
 
 /** Usage of a whole Chat Completions answer, or null when the body carries none. */
 export function usageOfBody(body: Uint8Array): Usage | null {
-  return usageOf(body)?.usage ?? null;
-}
-
-function usageOf(json: Uint8Array): { usage: Usage | null } | null {
   try {
-    const parsed: unknown = JSON.parse(decoder.decode(json));
+    const parsed: unknown = JSON.parse(decoder.decode(body));
     if (typeof parsed !== 'object' || parsed === null) return null;
-    return { usage: normaliseUsage((parsed as { usage?: unknown }).usage) };
+    return normaliseUsage((parsed as { usage?: unknown }).usage);
   } catch {
     return null;
   }
@@ -138,7 +134,7 @@ export class ChatStreamReader implements StreamReader {
     }
     const member = usageMember(bytes, start, end);
     if (member === null) return;
-    if (!member.isNull) verdict.usage = usageOf(bytes.subarray(start, end))?.usage ?? null;
+    if (!member.isNull) verdict.usage = usageOfBody(bytes.subarray(start, end));
     if (!this.#stripUsage) return;
     const choices = scratch.member(0, 'choices');
     if (
