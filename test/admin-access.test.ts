@@ -162,8 +162,8 @@ describe('make dev', () => {
   );
 
   test('two Host fields do', async () => {
-    expect(await call('Host: localhost\r\nHost: evil.example\r\n')).toBe(401);
-    expect(await call('Host: evil.example\r\nHost: localhost\r\n')).toBe(401);
+    expect(await call('Host: localhost\r\nHost: evil.example\r\n')).toBe(400);
+    expect(await call('Host: evil.example\r\nHost: localhost\r\n')).toBe(400);
   });
 
   test('a wrong token is wrong here too', async () => {

@@ -8,6 +8,8 @@ const ROOT = join(import.meta.dir, '..');
 const LAYERS = [
   'std',
   'errors',
+  'http1',
+  'server',
   'shared',
   'billing',
   'providers',

@@ -7,7 +7,7 @@ import { WorkerMetrics } from '../../src/shared/counters.ts';
 import { createMemory } from '../../src/shared/memory-map.ts';
 import { JsonDocument } from '../../src/std/json/document.ts';
 import { keyHash } from '../../src/storage/key-hash.ts';
-import { ResponseParser } from '../../src/upstream/http1/parser.ts';
+import { ResponseParser } from '../../src/http1/response-parser.ts';
 import { SseParser } from '../../src/upstream/sse.ts';
 import { NUMBER_PLACEHOLDER } from '../load/request-template.ts';
 import { agentBody } from '../prompts/agent.ts';

@@ -4,7 +4,7 @@ import type { ErrorCode } from '../errors/catalogue.ts';
 import { Answer, type AnswerConsumer, type AnswerHead, type AnswerMeta } from './answer.ts';
 import { ReplayBudget } from './replay-budget.ts';
 
-const HEAD: AnswerHead = { status: 200, headers: [], streamed: true };
+const HEAD: AnswerHead = { status: 200, fields: '', streamed: true };
 const bytes = (size: number, fill = 1): Uint8Array => new Uint8Array(size).fill(fill);
 
 /** Records what it is told; takes `room` chunks before it is full. */

@@ -4,7 +4,8 @@ import type { ReplayBudget } from './replay-budget.ts';
 /** Head of an answer as clients see it. */
 export interface AnswerHead {
   readonly status: number;
-  readonly headers: readonly (readonly [string, string])[];
+  /** Field lines with their ends. */
+  readonly fields: string;
   readonly streamed: boolean;
 }
 

@@ -113,7 +113,7 @@ self.onmessage = (event: MessageEvent<ToModel>): void => {
       const lead = calls.get(message.call);
       calls.delete(message.call);
       if (lead === undefined) break;
-      lead.answer.head({ status: 200, headers: [], streamed: true });
+      lead.answer.head({ status: 200, fields: '', streamed: true });
       const half = message.text.length >> 1;
       lead.answer.append(Buffer.from(message.text.slice(0, half)));
       lead.answer.append(Buffer.from(message.text.slice(half)));

@@ -7,7 +7,7 @@ import { DedupTable, MAX_ATTEMPTS, type Lead } from './dedup-table.ts';
 import { ReplayBudget } from './replay-budget.ts';
 
 const HASH = new Uint8Array(32).fill(9);
-const HEAD = { status: 200, headers: [], streamed: true } as const;
+const HEAD = { status: 200, fields: '', streamed: true } as const;
 
 /** One client of an answer, as text and ending; `room` chunks before it is full. */
 class Client implements AnswerConsumer {

@@ -1,21 +1,32 @@
 import type { Dialect } from '../dialects/types.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
+import { fieldLine } from '../server/reply-head.ts';
 
-/** A failure in the dialect's own shape, with the headers that belong to it. */
-export function errorResponse(
+/** An answer in one piece. */
+export interface WholeAnswer {
+  readonly status: number;
+  /** Field lines with their ends. */
+  readonly fields: string;
+  readonly body: string;
+}
+
+const JSON_TYPE = fieldLine('content-type', 'application/json');
+
+export function jsonAnswer(body: unknown, status = 200, fields = ''): WholeAnswer {
+  return { status, fields: JSON_TYPE + fields, body: JSON.stringify(body) };
+}
+
+/** A failure in the dialect's own shape, with the fields that belong to it. */
+export function errorAnswer(
   dialect: Dialect,
   error: GatewayError,
   requestId: string,
-  headers: readonly (readonly [string, string])[] = [],
-): Response {
-  const all: [string, string][] = [
-    ['content-type', 'application/json'],
-    ['x-request-id', requestId],
-    ...headers.map(([name, value]): [string, string] => [name, value]),
-  ];
-  if (error.retryAfterS !== undefined) all.push(['retry-after', String(error.retryAfterS)]);
-  if (error.spec.status === 401) all.push(['www-authenticate', 'Bearer']);
-  return new Response(dialect.errorBody(error), { status: error.spec.status, headers: all });
+  fields = '',
+): WholeAnswer {
+  let all = JSON_TYPE + fieldLine('x-request-id', requestId) + fields;
+  if (error.retryAfterS !== undefined) all += fieldLine('retry-after', String(error.retryAfterS));
+  if (error.spec.status === 401) all += fieldLine('www-authenticate', 'Bearer');
+  return { status: error.spec.status, fields: all, body: dialect.errorBody(error) };
 }
 
 /** Anything that is not in the catalogue is a defect and says nothing of itself to the client. */

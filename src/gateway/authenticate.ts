@@ -1,23 +1,24 @@
 import { GatewayError } from '../errors/gateway-error.ts';
+import type { HeaderFields } from '../http1/fields.ts';
 import type { KeyRecord } from '../storage/key-record.ts';
 import type { KeyCache } from './key-cache.ts';
 
 /** `Authorization: Bearer …` or `x-api-key`; null when neither is there. */
-export function presentedKey(headers: Headers): string | null {
-  const authorization = headers.get('authorization');
+export function presentedKey(fields: HeaderFields): string | null {
+  const authorization = fields.get('authorization');
   // Any number of spaces may follow the scheme, whose case does not matter (RFC 9110 §11.1, §11.4).
   if (authorization !== null && (authorization.startsWith('Bearer ') || /^bearer /i.test(authorization)))
     return authorization.slice(7).trim();
-  return headers.get('x-api-key');
+  return fields.get('x-api-key');
 }
 
 /** The client's key, or a 401. Synchronous when the key is cached, so that the common case costs no promise. */
 export function authenticate(
-  headers: Headers,
+  fields: HeaderFields,
   keys: KeyCache,
   nowMs: number,
 ): KeyRecord | Promise<KeyRecord> {
-  const key = presentedKey(headers);
+  const key = presentedKey(fields);
   if (key === null || key === '') {
     throw new GatewayError(
       'invalid_api_key',

@@ -5,20 +5,20 @@ import type { ReplayBudget } from '../dedup/replay-budget.ts';
 import type { Dialect } from '../dialects/types.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { HeaderFields } from '../http1/fields.ts';
+import type { Incoming } from '../server/incoming.ts';
 import type { KeyRecord } from '../storage/key-record.ts';
 import type { TransportChooser } from '../upstream/transport.ts';
 import type { Admission, Place } from './admission.ts';
-import { asGatewayError, errorResponse } from './answers.ts';
+import { asGatewayError, errorAnswer } from './answers.ts';
 import { authenticate } from './authenticate.ts';
 import { readBody, readFailure } from './body.ts';
-import type { ClientDeadlines } from './client-deadlines.ts';
 import { Exchange } from './exchange.ts';
 import type { KeyCache } from './key-cache.ts';
 import type { ProviderLimit, RateLimiter } from './limits.ts';
 import type { Recorder } from './recorder.ts';
 import type { RequestHeads } from './request-heads.ts';
 import { requestIdOf } from './request-id.ts';
-import type { SlowRequests } from './slow-requests.ts';
 
 /** What a chat request needs on its way, wired once per thread. */
 export interface ChatDeps {
@@ -41,7 +41,6 @@ export interface ChatDeps {
   readonly transports: TransportChooser;
   readonly heads: RequestHeads;
   readonly recorder: Recorder;
-  readonly slow: SlowRequests;
   readonly maxBodyBytes: number;
   /** Monotonic, ms. */
   readonly now: () => number;
@@ -55,16 +54,13 @@ export interface ChatDeps {
  *
  * accept → authenticate → admit → body → pipeline; what follows is an {@link Exchange}.
  */
-export async function handleChat(
-  request: Request,
-  deps: ChatDeps,
-  server: ClientDeadlines,
-): Promise<Response> {
+export async function handleChat(request: Incoming, deps: ChatDeps): Promise<void> {
   const startedAtMs = deps.now();
-  const requestId = requestIdOf(request.headers);
+  const requestId = requestIdOf(request.fields);
   let place: Place | null = null;
   try {
-    const found = authenticate(request.headers, deps.keys, deps.wallClockMs());
+    // What is at hand is not waited for: a promise more or less is measurable here.
+    const found = authenticate(request.fields, deps.keys, deps.wallClockMs());
     const key = found instanceof Promise ? await found : found;
     if (deps.quota.exhausted(key)) {
       throw new GatewayError('insufficient_quota', 'This API key has used up its quota.');
@@ -72,19 +68,14 @@ export async function handleChat(
     place = deps.admission.enter();
     deps.rates?.admit(key, deps.wallClockMs());
     const reading = readBody(request, deps.maxBodyBytes);
-    let body: Uint8Array;
-    try {
-      body = await reading;
-    } catch (cause) {
-      throw readFailure(cause);
-    }
+    const body = reading instanceof Promise ? await reading : reading;
     const bodyAtMs = deps.now();
     const prepared = deps.pipeline.prepare({
       body,
       scope: deps.dedupScope === 'global' ? 'global' : key.id,
       routePath: deps.routePath,
       headers: '',
-      passthrough: wantsPassthrough(request.headers, key),
+      passthrough: wantsPassthrough(request.fields, key),
     });
     if (key.allowedModels !== null && !key.allowedModels.includes(prepared.model)) {
       throw new GatewayError('model_not_allowed', `This API key may not use the model '${prepared.model}'.`, {
@@ -92,29 +83,19 @@ export async function handleChat(
       });
     }
     place.settle(prepared.stream);
-    const exchange = new Exchange(
-      request,
-      server,
-      requestId,
-      key,
-      prepared,
-      place,
-      deps,
-      startedAtMs,
-      bodyAtMs,
-    );
-    return await exchange.run();
+    new Exchange(request, requestId, key, prepared, place, deps, startedAtMs, bodyAtMs).run();
   } catch (thrown) {
     place?.leave();
-    const error = asGatewayError(thrown);
+    const error = asGatewayError(readFailure(thrown, deps.maxBodyBytes));
     deps.recorder.refused(error);
     if (error.code === 'internal_error') deps.onDefect(error, requestId);
-    return errorResponse(deps.dialect, error, requestId);
+    const { status, fields, body } = errorAnswer(deps.dialect, error, requestId);
+    request.send(status, fields, body);
   }
 }
 
-function wantsPassthrough(headers: Headers, key: KeyRecord): boolean {
-  if (headers.get('x-tokenrouter-passthrough') !== 'on') return false;
+function wantsPassthrough(fields: HeaderFields, key: KeyRecord): boolean {
+  if (fields.get('x-tokenrouter-passthrough') !== 'on') return false;
   if (key.passthrough) return true;
   throw new GatewayError('passthrough_not_allowed', 'This API key may not use byte-exact mode.');
 }

@@ -1,14 +1,17 @@
-import type { Server } from 'bun';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { AdminCall } from '../primary/messages.ts';
 import type { Scrape, Scraped } from '../telemetry/thread.ts';
+import type { Incoming } from '../server/incoming.ts';
+import { fieldLine } from '../server/reply-head.ts';
+import { jsonAnswer, type WholeAnswer } from './answers.ts';
 import { readBody, readFailure } from './body.ts';
 import { requestIdOf } from './request-id.ts';
-import { pathOf } from './request-path.ts';
 
 const REPLY_TIMEOUT_MS = 10_000;
 const MAX_ADMIN_BODY_BYTES = 1024 * 1024;
 const MAX_WAITING = 1_000;
+
+const PROMETHEUS_TYPE = fieldLine('content-type', 'text/plain; version=0.0.4; charset=utf-8');
 
 const LOOPBACK_ADDRESS = /^(127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$/;
 const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1)(:\d+)?$/;
@@ -20,7 +23,7 @@ export interface ControlPlaneOptions {
 }
 
 interface Waiting {
-  readonly resolve: (response: Response) => void;
+  readonly resolve: (answer: WholeAnswer) => void;
   readonly reject: (error: GatewayError) => void;
   readonly timer: ReturnType<typeof setTimeout>;
 }
@@ -46,47 +49,47 @@ export class ControlPlane {
     this.#metrics = this.#listen(port);
   }
 
-  readiness(): Response {
+  readiness(): WholeAnswer {
     const { ready, reason } = this.#options.ready();
-    return Response.json(ready ? { status: 'ready' } : { status: 'not_ready', reason }, {
-      status: ready ? 200 : 503,
-    });
+    return ready ? jsonAnswer({ status: 'ready' }) : jsonAnswer({ status: 'not_ready', reason }, 503);
   }
 
   /** Prometheus text. */
-  scrape(): Promise<Response> {
+  scrape(): Promise<WholeAnswer> {
     return this.#ask((id) => this.#metrics.postMessage({ id } satisfies Scrape));
   }
 
   /** Hands an admin call to the primary, with what only this thread can see of it. */
-  async admin(request: Request, server: Server<undefined>): Promise<Response> {
-    const path = pathOf(request);
-    const body = await readBody(request, MAX_ADMIN_BODY_BYTES).catch((cause: unknown) => {
-      throw readFailure(cause);
-    });
-    const { headers } = request;
+  async admin(request: Incoming): Promise<WholeAnswer> {
+    const { fields, method, path } = request;
+    let body: Uint8Array;
+    try {
+      body = await readBody(request, MAX_ADMIN_BODY_BYTES);
+    } catch (cause) {
+      throw readFailure(cause, MAX_ADMIN_BODY_BYTES);
+    }
     const local =
-      LOOPBACK_ADDRESS.test(server.requestIP(request)?.address ?? '') &&
-      LOOPBACK_HOST.test(headers.get('host') ?? '') &&
-      headers.get('origin') === null;
-    const response = await this.#ask((id) =>
+      LOOPBACK_ADDRESS.test(request.remoteAddress) &&
+      LOOPBACK_HOST.test(fields.get('host') ?? '') &&
+      fields.get('origin') === null;
+    const answer = await this.#ask((id) =>
       this.#options.send({
         type: 'admin',
         id,
-        method: request.method === 'HEAD' ? 'GET' : request.method,
+        method: method === 'HEAD' ? 'GET' : method,
         path,
-        authorization: headers.get('authorization'),
+        authorization: fields.get('authorization'),
         local,
         body,
       }),
     );
-    response.headers.set('x-request-id', requestIdOf(headers));
-    if (response.status === 401) response.headers.set('www-authenticate', 'Bearer');
-    return response;
+    let added = fieldLine('x-request-id', requestIdOf(fields));
+    if (answer.status === 401) added += fieldLine('www-authenticate', 'Bearer');
+    return { ...answer, fields: answer.fields + added };
   }
 
   adminReply(id: number, status: number, body: string): void {
-    this.#settle(id, new Response(body, { status, headers: { 'content-type': 'application/json' } }));
+    this.#settle(id, { status, fields: fieldLine('content-type', 'application/json'), body });
   }
 
   close(): void {
@@ -95,14 +98,11 @@ export class ControlPlane {
 
   #listen(port: MessagePort): MessagePort {
     port.onmessage = ({ data: { id, text } }: MessageEvent<Scraped>) =>
-      this.#settle(
-        id,
-        new Response(text, { headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' } }),
-      );
+      this.#settle(id, { status: 200, fields: PROMETHEUS_TYPE, body: text });
     return port;
   }
 
-  #ask(send: (id: number) => void): Promise<Response> {
+  #ask(send: (id: number) => void): Promise<WholeAnswer> {
     if (this.#waiting.size >= MAX_WAITING) {
       throw new GatewayError('too_many_requests_in_flight', 'Too many control calls wait.', {
         retryAfterS: 1,
@@ -119,11 +119,11 @@ export class ControlPlane {
     });
   }
 
-  #settle(id: number, response: Response): void {
+  #settle(id: number, answer: WholeAnswer): void {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
     this.#waiting.delete(id);
     clearTimeout(waiting.timer);
-    waiting.resolve(response);
+    waiting.resolve(answer);
   }
 }

@@ -1,30 +1,32 @@
 import { holdNanoUsd } from '../billing/quota.ts';
 import { tokensOf } from '../billing/usage.ts';
-import type { AnswerMeta } from '../dedup/answer.ts';
+import type { AnswerHead, AnswerMeta } from '../dedup/answer.ts';
 import { DedupTable, MAX_ATTEMPTS, type Lead } from '../dedup/dedup-table.ts';
 import { dialectOf } from '../dialects/registry.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Prepared } from '../pipeline/pipeline.ts';
 import type { DedupRole } from '../shared/labels.ts';
 import type { KeyRecord } from '../storage/key-record.ts';
+import type { Incoming } from '../server/incoming.ts';
+import { fieldLine } from '../server/reply-head.ts';
 import type { Place } from './admission.ts';
-import { asGatewayError, errorResponse } from './answers.ts';
+import { asGatewayError, errorAnswer } from './answers.ts';
 import type { ChatDeps } from './chat.ts';
-import { CLIENT_IDLE_S, type ClientDeadlines } from './client-deadlines.ts';
-import type { Running } from './slow-requests.ts';
 import { AnswerClient, type ClientEvents } from './clients.ts';
 import { VendorCall, type VendorOutcome } from './vendor-call.ts';
 
-const UNPRICED = 'no price is known for this model: its cost is not counted';
+const UNPRICED = fieldLine(
+  'x-tokenrouter-warning',
+  'no price is known for this model: its cost is not counted',
+);
 
 /**
  * One request from dedup to its last byte: leads or follows a call, and is its client in either case.
  *
  * Driven by the answer's events; every way out goes through {@link #close}, once.
  */
-export class Exchange implements ClientEvents, Running {
-  readonly #request: Request;
-  readonly #server: ClientDeadlines;
+export class Exchange implements ClientEvents {
+  readonly #request: Incoming;
   readonly #requestId: string;
   readonly #key: KeyRecord;
   readonly #prepared: Prepared;
@@ -42,15 +44,11 @@ export class Exchange implements ClientEvents, Running {
   #firstBytesAtMs = -1;
   #status = 200;
   #closed = false;
-  #slow = false;
   #unpriced = false;
-  readonly startedAtMs: number;
-  place = -1;
-  #resolve: (response: Response) => void = () => {};
+  readonly #startedAtMs: number;
 
   constructor(
-    request: Request,
-    server: ClientDeadlines,
+    request: Incoming,
     requestId: string,
     key: KeyRecord,
     prepared: Prepared,
@@ -60,43 +58,25 @@ export class Exchange implements ClientEvents, Running {
     bodyAtMs: number,
   ) {
     this.#request = request;
-    this.#server = server;
     this.#requestId = requestId;
     this.#key = key;
     this.#prepared = prepared;
     this.#place = place;
     this.#deps = deps;
-    this.startedAtMs = startedAtMs;
+    this.#startedAtMs = startedAtMs;
     this.#bodyAtMs = bodyAtMs;
     this.#shared =
       deps.dedup !== null &&
       prepared.shareable &&
       key.dedup &&
-      request.headers.get('x-tokenrouter-dedup') !== 'off';
+      request.fields.get('x-tokenrouter-dedup') !== 'off';
   }
 
-  /** Resolves with the answer's head, or the whole answer where it is not streamed. */
-  run(): Promise<Response> {
+  /** Sets it going; the answer comes when it comes. */
+  run(): void {
     this.#deps.quota.touch(this.#key.slot, this.#deps.wallClockMs());
-    return new Promise((resolve) => {
-      this.#resolve = resolve;
-      this.#deps.slow.add(this);
-      this.#lookUp();
-    });
-  }
-
-  onSlow(): void {
-    this.#slow = true;
-    // A model may think for minutes: from here on the deadlines are the upstream's.
-    this.#server.timeout(this.#request, 0);
-    const { signal } = this.#request;
-    if (signal.aborted) this.#leave();
-    else signal.addEventListener('abort', () => this.#leave(), { once: true });
-  }
-
-  respond(response: Response): void {
-    this.#status = response.status;
-    this.#resolve(response);
+    this.#request.onAbort = () => this.#leave();
+    this.#lookUp();
   }
 
   lookUpAgain(last: boolean): void {
@@ -104,22 +84,17 @@ export class Exchange implements ClientEvents, Running {
     this.#lookUp();
   }
 
-  headers(meta: AnswerMeta | null): [string, string][] {
-    const headers: [string, string][] = [
-      ['x-request-id', this.#requestId],
-      ['x-tokenrouter-provider', this.#prepared.route.provider.id],
-      ['x-tokenrouter-dedup', this.#role],
-      ['x-tokenrouter-prefix-hash', this.#prepared.prefixHash],
-    ];
-    if (this.#unpriced) headers.push(['x-tokenrouter-warning', UNPRICED]);
-    if (meta !== null && meta.cacheReadTokens !== null) {
-      headers.push(['x-tokenrouter-cached-tokens', String(meta.cacheReadTokens)]);
-    }
+  fields(head: AnswerHead, meta: AnswerMeta | null): string {
+    this.#status = head.status;
+    let fields = `x-request-id: ${this.#requestId}\r\nx-tokenrouter-provider: ${this.#prepared.route.provider.id}\r\nx-tokenrouter-dedup: ${this.#role}\r\nx-tokenrouter-prefix-hash: ${this.#prepared.prefixHash}\r\n`;
+    if (this.#unpriced) fields += UNPRICED;
+    if (meta !== null && meta.cacheReadTokens !== null)
+      fields += `x-tokenrouter-cached-tokens: ${meta.cacheReadTokens}\r\n`;
     if (meta !== null && meta.costNanoUsd !== null) {
       const costUsd = this.#role === 'follower' ? 0 : meta.costNanoUsd / 1e9;
-      headers.push(['x-tokenrouter-cost-usd', costUsd.toFixed(9)]);
+      fields += `x-tokenrouter-cost-usd: ${costUsd.toFixed(9)}\r\n`;
     }
-    return headers;
+    return fields;
   }
 
   firstBytes(): void {
@@ -165,7 +140,7 @@ export class Exchange implements ClientEvents, Running {
   }
 
   #attach(answer: Lead['answer']): void {
-    this.#client ??= new AnswerClient(this, this.#deps.dialect);
+    this.#client ??= new AnswerClient(this.#request, this, this.#deps.dialect);
     this.#client.follow(answer);
   }
 
@@ -240,28 +215,26 @@ export class Exchange implements ClientEvents, Running {
     if (this.#closed) return;
     this.#client?.leave();
     this.#close(499);
-    this.#resolve(new Response(null, { status: 499 }));
   }
 
   #end(error: GatewayError, begun: boolean): void {
     this.#deps.recorder.rejected(error);
     this.#close(begun ? this.#status : error.spec.status);
     if (begun) return;
-    this.#resolve(
-      errorResponse(this.#deps.dialect, error, this.#requestId, [
-        ['x-tokenrouter-provider', this.#prepared.route.provider.id],
-        ['x-tokenrouter-dedup', this.#role],
-      ]),
+    const { status, fields, body } = errorAnswer(
+      this.#deps.dialect,
+      error,
+      this.#requestId,
+      fieldLine('x-tokenrouter-provider', this.#prepared.route.provider.id) +
+        fieldLine('x-tokenrouter-dedup', this.#role),
     );
+    this.#request.send(status, fields, body);
   }
 
   /** Every way out leads here, once: the place is given back and the request counted. */
   #close(status: number): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#deps.slow.remove(this);
-    // The last bytes, and the wait for the next request on this connection, are the client's again.
-    if (this.#slow) this.#server.timeout(this.#request, CLIENT_IDLE_S);
     this.#place.leave();
     const endedAtMs = this.#deps.now();
     const waitedMs =
@@ -269,9 +242,9 @@ export class Exchange implements ClientEvents, Running {
     this.#deps.recorder.request(
       this.#prepared,
       status,
-      endedAtMs - this.startedAtMs,
+      endedAtMs - this.#startedAtMs,
       Math.max(0, endedAtMs - this.#bodyAtMs - waitedMs),
-      this.#firstBytesAtMs < 0 ? -1 : this.#firstBytesAtMs - this.startedAtMs,
+      this.#firstBytesAtMs < 0 ? -1 : this.#firstBytesAtMs - this.#startedAtMs,
     );
   }
 }

@@ -1,14 +1,20 @@
-import type { Server } from 'bun';
 import type { ProviderRegistry } from '../providers/registry.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
-import { asGatewayError, errorResponse } from './answers.ts';
+import { HostError } from '../http1/request-head.ts';
+import type { ProtocolError } from '../http1/protocol-error.ts';
+import type { Incoming } from '../server/incoming.ts';
+import { HttpListener } from '../server/listener.ts';
+import { fieldLine } from '../server/reply-head.ts';
+import { asGatewayError, errorAnswer, jsonAnswer, type WholeAnswer } from './answers.ts';
 import { authenticate } from './authenticate.ts';
 import { handleChat, type ChatDeps } from './chat.ts';
-import { CLIENT_IDLE_S } from './client-deadlines.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { listModels } from './models.ts';
-import { pathOf } from './request-path.ts';
 import { requestIdOf } from './request-id.ts';
+
+/** How long a client may be silent while it sends its request, takes its answer, or between two requests. */
+const CLIENT_IDLE_MS = 120_000;
+const MAX_HEAD_BYTES = 32 * 1024;
 
 export interface ServerOptions {
   readonly host: string;
@@ -20,7 +26,13 @@ export interface ServerOptions {
   readonly shedding: () => boolean;
 }
 
-type Handler = (request: Request, server: Server<undefined>) => Response | Promise<Response>;
+/** Answers in one piece; a handler of chats answers by itself. */
+type Handler = (request: Incoming) => WholeAnswer | Promise<WholeAnswer>;
+
+interface Route {
+  readonly methods: Readonly<Record<string, Handler>> | null;
+  readonly chat: ChatDeps | null;
+}
 
 /** A path segment's text; one that is no valid percent-encoding stands for itself, and will not be found. */
 function decoded(text: string): string {
@@ -31,96 +43,132 @@ function decoded(text: string): string {
   }
 }
 
-function closing(response: Response): Response {
-  response.headers.set('connection', 'close');
-  return response;
+/** Routes by whole path, and by what a path begins with. */
+class Router {
+  readonly #exact = new Map<string, Route>();
+  readonly #below: (readonly [prefix: string, route: Route])[] = [];
+
+  chat(path: string, chat: ChatDeps): void {
+    this.#exact.set(path, { methods: null, chat });
+  }
+
+  /** A path that ends in `*` stands for everything that begins so; the first that fits counts. */
+  add(path: string, methods: Readonly<Record<string, Handler>>): void {
+    const route = { methods, chat: null };
+    if (path.endsWith('*')) this.#below.push([path.slice(0, -1), route]);
+    else this.#exact.set(path, route);
+  }
+
+  find(path: string): Route | undefined {
+    return this.#exact.get(path) ?? this.#below.find(([prefix]) => path.startsWith(prefix))?.[1];
+  }
 }
 
-/** The HTTP face of one proxy thread. All threads listen on one port; the kernel spreads the connections. */
-export function serve(options: ServerOptions): Server<undefined> {
-  const { chat, control, registry, shedding } = options;
-  const { dialect } = chat;
-
-  const refuse = (thrown: unknown, request: Request): Response => {
-    const error = asGatewayError(thrown);
-    const requestId = requestIdOf(request.headers);
-    if (error.code === 'internal_error') chat.onDefect(error, requestId);
-    chat.recorder.refused(error);
-    return errorResponse(dialect, error, requestId);
-  };
-  /** Failures of a handler in the client's error shape. */
-  const guarded =
-    (handler: Handler): Handler =>
-    async (request, server) => {
-      try {
-        return await handler(request, server);
-      } catch (thrown) {
-        return refuse(thrown, request);
-      }
-    };
-  /** Every other method on a known path is a 405 that names what is allowed; HEAD goes where GET does. */
-  const methods = (handlers: Readonly<Record<string, Handler>>): Handler => {
-    const allowed = Object.keys(handlers).join(', ');
-    return (request, server) => {
-      const handler = handlers[request.method === 'HEAD' ? 'GET' : request.method];
-      if (handler !== undefined) return handler(request, server);
-      const response = refuse(
-        new GatewayError('method_not_allowed', `${request.method} is not allowed here; allowed: ${allowed}.`),
-        request,
-      );
-      response.headers.set('allow', allowed);
-      return response;
-    };
-  };
-
-  const completions: Handler = (request, server) => {
-    const answer = handleChat(request, chat, server);
-    return shedding() ? answer.then(closing) : answer;
-  };
-  const known = async (request: Request): Promise<ReturnType<typeof listModels>> => {
-    await authenticate(request.headers, chat.keys, chat.wallClockMs());
+function routesOf({ chat, control, registry }: ServerOptions): Router {
+  const known = async (request: Incoming): Promise<ReturnType<typeof listModels>> => {
+    await authenticate(request.fields, chat.keys, chat.wallClockMs());
     return listModels(registry, chat.prices);
   };
-  const json = (request: Request, body: object): Response =>
-    Response.json(body, { headers: { 'x-request-id': requestIdOf(request.headers) } });
-  const models = guarded(async (request) => json(request, await known(request)));
-  const model = guarded(async (request) => {
-    const id = decoded(pathOf(request).replace(/^(\/v1)?\/models\//, ''));
+  const json = (request: Incoming, body: object): WholeAnswer =>
+    jsonAnswer(body, 200, fieldLine('x-request-id', requestIdOf(request.fields)));
+  const models: Handler = async (request) => json(request, await known(request));
+  const model: Handler = async (request) => {
+    const id = decoded(request.path.replace(/^(\/v1)?\/models\//, ''));
     const found = (await known(request)).data.find((one) => one.id === id);
     if (found !== undefined) return json(request, found);
     throw new GatewayError('model_not_found', `The model '${id}' is not listed here.`, { param: 'model' });
-  });
-  const admin = guarded((request, server) => control.admin(request, server));
+  };
+  const admin: Handler = (request) => control.admin(request);
 
-  return Bun.serve({
-    hostname: options.host,
+  const router = new Router();
+  router.chat('/v1/chat/completions', chat);
+  router.chat('/chat/completions', chat);
+  router.add('/v1/models', { GET: models });
+  router.add('/v1/models/*', { GET: model });
+  router.add('/models', { GET: models });
+  router.add('/models/*', { GET: model });
+  router.add('/health/live', { GET: () => jsonAnswer({ status: 'live' }) });
+  router.add('/health/ready', { GET: () => control.readiness() });
+  router.add('/metrics', { GET: () => control.scrape() });
+  router.add('/admin/api-keys', { GET: admin, POST: admin });
+  router.add('/admin/api-keys/*', { GET: admin, PATCH: admin, DELETE: admin });
+  router.add('/admin/*', { GET: admin, POST: admin, PUT: admin, PATCH: admin, DELETE: admin });
+  return router;
+}
+
+/** The HTTP face of one proxy thread. All threads listen on one port; the kernel spreads the connections. */
+export function serve(options: ServerOptions): HttpListener {
+  const { chat, shedding } = options;
+  const { dialect } = chat;
+  const router = routesOf(options);
+
+  const refuse = (request: Incoming, thrown: unknown, fields = ''): void => {
+    const error = asGatewayError(thrown);
+    const requestId = requestIdOf(request.fields);
+    if (error.code === 'internal_error') chat.onDefect(error, requestId);
+    chat.recorder.refused(error);
+    const answer = errorAnswer(dialect, error, requestId, fields);
+    request.send(answer.status, answer.fields, answer.body);
+  };
+  /** Every other method on a known path is a 405 that names what is allowed. */
+  const refuseMethod = (request: Incoming, allowed: string): void =>
+    refuse(
+      request,
+      new GatewayError('method_not_allowed', `${request.method} is not allowed here; allowed: ${allowed}.`),
+      fieldLine('allow', allowed),
+    );
+  const answerWhole = async (request: Incoming, handler: Handler): Promise<void> => {
+    try {
+      const { status, fields, body } = await handler(request);
+      request.send(status, fields, body);
+    } catch (thrown) {
+      refuse(request, thrown);
+    }
+  };
+
+  return new HttpListener({
+    host: options.host,
     port: options.port,
-    reusePort: true,
-    idleTimeout: CLIENT_IDLE_S,
-    // The limit is ours (a 413 in the client's error shape); the server's own would answer with an empty body.
-    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-    development: false,
-    routes: {
-      '/v1/chat/completions': methods({ POST: completions }),
-      '/chat/completions': methods({ POST: completions }),
-      '/v1/models': methods({ GET: models }),
-      '/v1/models/*': methods({ GET: model }),
-      '/models': methods({ GET: models }),
-      '/models/*': methods({ GET: model }),
-      '/health/live': methods({ GET: () => Response.json({ status: 'live' }) }),
-      '/health/ready': methods({ GET: () => control.readiness() }),
-      '/metrics': methods({ GET: guarded(() => control.scrape()) }),
-      '/admin/api-keys': methods({ GET: admin, POST: admin }),
-      '/admin/api-keys/*': methods({ GET: admin, PATCH: admin, DELETE: admin }),
-      '/admin/*': admin,
+    idleMs: CLIENT_IDLE_MS,
+    maxHeadBytes: MAX_HEAD_BYTES,
+    now: chat.now,
+    wallClockMs: chat.wallClockMs,
+    shedding,
+    onRequest(request) {
+      const route = router.find(request.path);
+      if (route === undefined) {
+        refuse(
+          request,
+          new GatewayError('not_found', `There is nothing at ${request.method} ${request.path}.`),
+        );
+      } else if (route.chat !== null) {
+        if (request.method === 'POST') void handleChat(request, route.chat);
+        else refuseMethod(request, 'POST');
+      } else {
+        // HEAD goes where GET does; the server leaves out the body.
+        const handler = route.methods?.[request.method === 'HEAD' ? 'GET' : request.method];
+        if (handler === undefined) refuseMethod(request, Object.keys(route.methods ?? {}).join(', '));
+        else void answerWhole(request, handler);
+      }
     },
-    fetch: guarded((request) => {
-      throw new GatewayError('not_found', `There is nothing at ${request.method} ${pathOf(request)}.`);
-    }),
-    error(thrown) {
-      const error = asGatewayError(thrown);
-      chat.onDefect(error, 'none');
-      return errorResponse(dialect, error, 'none');
+    refusal(fault) {
+      const error = httpFault(fault);
+      chat.recorder.refused(error);
+      return errorAnswer(dialect, error, requestIdOf(null));
+    },
+    onDefect(thrown) {
+      chat.onDefect(asGatewayError(thrown), 'none');
     },
   });
+}
+
+/** A request that could not be read as HTTP, in terms of the gateway. */
+function httpFault(fault: ProtocolError | 'head_too_large'): GatewayError {
+  if (fault === 'head_too_large')
+    return new GatewayError(
+      'headers_too_large',
+      `The request's headers are larger than ${MAX_HEAD_BYTES} bytes.`,
+    );
+  if (fault instanceof HostError) return new GatewayError('invalid_value', fault.message, { param: 'host' });
+  return new GatewayError('malformed_http', `The request is not sound HTTP/1.1: ${fault.message}.`);
 }

@@ -24,9 +24,10 @@ import { ProviderLimit, RateLimiter } from './limits.ts';
 import { Recorder } from './recorder.ts';
 import { RequestHeads } from './request-heads.ts';
 import { serve } from './server.ts';
-import { SlowRequests } from './slow-requests.ts';
 
 const BEAT_MS = 100;
+/** Silent clients are looked for once a second. */
+const SWEEP_EVERY_BEATS = 10;
 const DRAIN_POLL_MS = 10;
 /** A thread sheds connections from this many times the mean in flight, and this many requests, on. */
 const SHED_FACTOR = 2;
@@ -117,7 +118,6 @@ export function startProxyThread(
       sum: (kind) => metrics.sumInFlight(kind),
     },
   );
-  const slow = new SlowRequests();
   const stages: number[] = [];
   const pipeline = new Pipeline({
     cacheInject: env.CACHE_INJECT_ENABLED,
@@ -156,7 +156,6 @@ export function startProxyThread(
       metrics,
       (provider, model) => prices.names(provider, model) || registry.names(model),
     ),
-    slow,
     maxBodyBytes: env.MAX_BODY_BYTES,
     now,
     wallClockMs,
@@ -176,13 +175,14 @@ export function startProxyThread(
     chat,
   });
 
+  let beats = 0;
   let expectedBeatMs = now() + BEAT_MS;
   const beat = setInterval(() => {
     Atomics.add(memory.heartbeats, worker, 1);
     const atMs = now();
     metrics.lag(Math.max(0, atMs - expectedBeatMs) / 1000);
     expectedBeatMs = atMs + BEAT_MS;
-    slow.sweep(atMs);
+    if (++beats % SWEEP_EVERY_BEATS === 0) server.sweep();
     const own = admission.inFlight;
     shedding = own > SHED_MIN_IN_FLIGHT && own > (SHED_FACTOR * admission.total) / env.WORKERS;
     for (const [index, provider] of registry.providers.entries()) {
@@ -196,12 +196,12 @@ export function startProxyThread(
     admission.close();
     ready = { ready: false, reason: 'stopping' };
     // Stops listening at once; what runs goes on.
-    void server.stop(false);
+    server.stop();
     const untilMs = now() + deadlineMs;
-    const running = (): number => Math.max(admission.inFlight, server.pendingRequests);
+    const running = (): number => Math.max(admission.inFlight, server.busy);
     while (running() > 0 && now() < untilMs) await Bun.sleep(DRAIN_POLL_MS);
     const leftInFlight = admission.inFlight;
-    void server.stop(true);
+    server.close();
     clearInterval(beat);
     transports.close();
     dedup.close();

@@ -8,7 +8,7 @@ import type { ErrorCode } from '../errors/catalogue.ts';
 import type { Origin } from '../providers/types.ts';
 import type { UpstreamCall, UpstreamHandler, UpstreamTransport } from '../upstream/transport.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
-import type { UpstreamHeaders } from '../upstream/http1/headers.ts';
+import type { HeaderFields } from '../http1/fields.ts';
 import { StreamRelay } from './stream-relay.ts';
 
 /** Vendor headers a client may want; everything else stays behind. */
@@ -76,7 +76,8 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
   #relay: StreamRelay | null = null;
   #status = 0;
   #refusedCredentials = false;
-  readonly #headers: [string, string][] = [];
+  /** Field lines of the vendor's that clients see. */
+  #fields = '';
   /** Whole answer: its only piece, or all of them. */
   #body: Uint8Array | null = null;
   #pieces: Uint8Array[] | null = null;
@@ -116,7 +117,7 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
     this.#options.answer.fail('client_closed_request', 'Every client of this call has left.');
   }
 
-  onHead(status: number, headers: UpstreamHeaders): void {
+  onHead(status: number, headers: HeaderFields): void {
     // 200 is the only success there is; beyond 599 nothing is defined (RFC 9110 §15).
     if (status < 200 || (status > 200 && status < 400) || status > 599) {
       this.#failUnbilled(`The vendor answered with status ${status}, which is no answer.`);
@@ -133,8 +134,8 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
     if (status >= 400) for (const name of RELAYED_ON_ERROR) this.#relayHeader(headers, name);
     if (status >= 300 || !(headers.get('content-type') ?? '').startsWith('text/event-stream')) return;
     this.#relay = new StreamRelay(this.#options.dialect.streamReader(this.#options.stripUsage));
-    this.#headers.push(['cache-control', 'no-cache']);
-    this.#options.answer.head({ status, headers: this.#headers, streamed: true });
+    this.#fields += 'cache-control: no-cache\r\n';
+    this.#options.answer.head({ status, fields: this.#fields, streamed: true });
   }
 
   onBody(chunk: Uint8Array, start: number, end: number): void {
@@ -169,9 +170,9 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
     );
   }
 
-  #relayHeader(headers: UpstreamHeaders, name: string): void {
+  #relayHeader(headers: HeaderFields, name: string): void {
     const value = headers.get(name);
-    if (value !== null && FIELD_VALUE.test(value)) this.#headers.push([name, value]);
+    if (value !== null && FIELD_VALUE.test(value)) this.#fields += `${name}: ${value}\r\n`;
   }
 
   #endStream(relay: StreamRelay): void {
@@ -201,7 +202,7 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
       this.#usage = dialect.usageOfBody(body);
     }
     const meta = this.#finish(this.#status);
-    answer.head({ status: this.#status, headers: this.#headers, streamed: false });
+    answer.head({ status: this.#status, fields: this.#fields, streamed: false });
     answer.append(body);
     answer.end(meta);
   }

@@ -1,6 +1,6 @@
 import type { Origin } from '../providers/types.ts';
 import type { UpstreamFailure } from './failure.ts';
-import type { UpstreamHeaders } from './http1/headers.ts';
+import type { HeaderFields } from '../http1/fields.ts';
 
 /** A request to a vendor, in HTTP/1.1 wire form. Its bytes must not change before the call has ended. */
 export interface UpstreamRequest {
@@ -18,7 +18,7 @@ export interface UpstreamRequest {
  * A method that throws ends the call: its connection is closed and `onError` told `protocol`, after a failed `onEnd` too.
  */
 export interface UpstreamHandler {
-  onHead(status: number, headers: UpstreamHeaders): void;
+  onHead(status: number, headers: HeaderFields): void;
   /** `chunk[start, end)` is valid only during the call. */
   onBody(chunk: Uint8Array, start: number, end: number): void;
   onEnd(): void;

@@ -2,7 +2,7 @@ import type { Socket, SocketHandler, TLSOptions } from 'bun';
 import { PHASE } from './deadlines.ts';
 import type { Carrier, Exchange } from './exchange.ts';
 import type { UpstreamFailure } from './failure.ts';
-import { ResponseParser } from './http1/parser.ts';
+import { ResponseParser } from '../http1/response-parser.ts';
 import type { Linked } from './linked-list.ts';
 
 /** What becomes of connections. It is told before any handler hears of it, so that its books are right by then. */

@@ -1,7 +1,8 @@
 import { PHASE, type Phase, type Timed } from './deadlines.ts';
-import { ProtocolError, type UpstreamFailure } from './failure.ts';
-import type { UpstreamHeaders } from './http1/headers.ts';
-import type { ResponseEvents } from './http1/parser.ts';
+import { ProtocolError } from '../http1/protocol-error.ts';
+import type { UpstreamFailure } from './failure.ts';
+import type { HeaderFields } from '../http1/fields.ts';
+import type { ResponseEvents } from '../http1/response-parser.ts';
 import type { Linked } from './linked-list.ts';
 import type { UpstreamCall, UpstreamHandler, UpstreamRequest } from './call.ts';
 
@@ -74,7 +75,7 @@ export class Exchange implements UpstreamCall, ResponseEvents, Timed, Linked<Exc
     this.carrier?.setPaused(false);
   }
 
-  onHead(status: number, headers: UpstreamHeaders): void {
+  onHead(status: number, headers: HeaderFields): void {
     if (this.over) return;
     this.phase = PHASE.Answering;
     this.#handler.onHead(status, headers);

@@ -29,8 +29,3 @@ export interface UpstreamFailure {
   /** Fit for a client's eyes: never holds a header, a key or a part of a body. */
   readonly message: string;
 }
-
-/** What a peer sent cannot be read as the protocol it should speak, or exceeds what is held of it. */
-export class ProtocolError extends Error {
-  override readonly name: string = 'ProtocolError';
-}

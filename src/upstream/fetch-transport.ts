@@ -9,7 +9,7 @@ import type {
 } from './call.ts';
 import { Deadlines, PHASE, type Phase, type Timed } from './deadlines.ts';
 import type { UpstreamFailure } from './failure.ts';
-import { UpstreamHeaders } from './http1/headers.ts';
+import { HeaderFields } from '../http1/fields.ts';
 import type { PoolLimits } from './pool.ts';
 import { parseRequestHead } from './request-head.ts';
 
@@ -178,7 +178,7 @@ class FetchCall implements UpstreamCall, Timed {
     this.phase = PHASE.Answering;
     this.sinceMs = this.#options.now();
     try {
-      this.#handler.onHead(response.status, UpstreamHeaders.of(response.headers));
+      this.#handler.onHead(response.status, HeaderFields.of(response.headers));
     } catch (error) {
       this.#defect(error);
       return;

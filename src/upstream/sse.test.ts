@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { existsSync, readFileSync } from 'node:fs';
-import { ProtocolError } from './failure.ts';
+import { ProtocolError } from '../http1/protocol-error.ts';
 import { SseParser, SseTooLargeError } from './sse.ts';
 import { parsePlainly, type PlainBlock } from './testing/sse-plain.ts';
 

@@ -1,4 +1,4 @@
-import { ProtocolError } from './failure.ts';
+import { ProtocolError } from '../http1/protocol-error.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;

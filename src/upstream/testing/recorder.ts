@@ -1,11 +1,11 @@
 import type { UpstreamHandler } from '../call.ts';
 import type { UpstreamFailure } from '../failure.ts';
-import type { UpstreamHeaders } from '../http1/headers.ts';
+import type { HeaderFields } from '../../http1/fields.ts';
 
 /** Keeps everything a call tells. */
 export class Recorder implements UpstreamHandler {
   status = 0;
-  headers: UpstreamHeaders | null = null;
+  headers: HeaderFields | null = null;
   bodyBytes = 0;
   readonly pieces: Uint8Array[] = [];
   /** Names of the methods called; runs of `body` count once. */
@@ -28,7 +28,7 @@ export class Recorder implements UpstreamHandler {
     return Buffer.concat(this.pieces).toString();
   }
 
-  onHead(status: number, headers: UpstreamHeaders): void {
+  onHead(status: number, headers: HeaderFields): void {
     this.order.push('head');
     this.status = status;
     this.headers = headers;

@@ -1,7 +1,7 @@
 import { expect } from 'bun:test';
-import { ProtocolError } from '../failure.ts';
-import type { UpstreamHeaders } from '../http1/headers.ts';
-import { ResponseParser } from '../http1/parser.ts';
+import { ProtocolError } from '../protocol-error.ts';
+import type { HeaderFields } from '../fields.ts';
+import { ResponseParser } from '../response-parser.ts';
 
 export const MAX_HEAD_BYTES = 2_048;
 
@@ -35,7 +35,7 @@ export function parse(
   const parser = new ResponseParser(MAX_HEAD_BYTES);
   parser.reset(
     {
-      onHead(code: number, headers: UpstreamHeaders) {
+      onHead(code: number, headers: HeaderFields) {
         expect([status, body, ends]).toEqual([0, '', 0]);
         status = code;
         fields = NAMES.map((name) => headers.get(name));

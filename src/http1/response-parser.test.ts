@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
-import { MAX_HEAD_BYTES, parse, type Outcome } from '../testing/parse.ts';
-import { ResponseParser } from './parser.ts';
+import { MAX_HEAD_BYTES, parse, type Outcome } from './testing/parse.ts';
+import { ResponseParser } from './response-parser.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\n';
 
@@ -223,10 +223,7 @@ test('fields: white space around values, bare LF, nothing folded, no control byt
   ])
     expect([bad, parse(`${OK}${bad}\r\n\r\n`).error]).toEqual([bad, 'malformed header field']);
   for (const bad of ['x-a: 1\r2', 'x-a: \x00', 'x-a: 1\r\r'])
-    expect([bad, parse(`${OK}${bad}\r\n\r\n`).error]).toEqual([
-      bad,
-      'a bare CR or a zero byte in the response head',
-    ]);
+    expect([bad, parse(`${OK}${bad}\r\n\r\n`).error]).toEqual([bad, 'a bare CR or a zero byte in the head']);
 });
 
 test('a head is bounded, in one piece or many', () => {

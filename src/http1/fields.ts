@@ -1,5 +1,5 @@
 /**
- * A response head's fields: the head's text and where each field lies in it.
+ * A message head's fields: the head's text and where each field lies in it.
  *
  * ```
  *   text:    …\r\nContent-Type:  text/event-stream \r\n…
@@ -7,7 +7,7 @@
  * ```
  * A call reads a few of some twenty fields, so names and values become strings only when asked for.
  */
-export class UpstreamHeaders {
+export class HeaderFields {
   readonly #text: string;
   readonly #offsets: readonly number[];
 
@@ -17,7 +17,7 @@ export class UpstreamHeaders {
   }
 
   /** From names and values, for transports that get them apart. */
-  static of(fields: Iterable<readonly [string, string]>): UpstreamHeaders {
+  static of(fields: Iterable<readonly [string, string]>): HeaderFields {
     const offsets: number[] = [];
     let text = '';
     for (const [name, value] of fields) {
@@ -25,7 +25,7 @@ export class UpstreamHeaders {
       text += name + value;
       offsets.push(start, start + name.length, start + name.length, text.length);
     }
-    return new UpstreamHeaders(text, offsets);
+    return new HeaderFields(text, offsets);
   }
 
   /** Value of the first field of that name (lower case), without the white space around it; null when there is none. */
@@ -39,6 +39,13 @@ export class UpstreamHeaders {
     const values: string[] = [];
     for (let at = this.#find(name, 0); at >= 0; at = this.#find(name, at + 4)) values.push(this.#value(at));
     return values;
+  }
+
+  /** Number of fields of that name (lower case). */
+  count(name: string): number {
+    let count = 0;
+    for (let at = this.#find(name, 0); at >= 0; at = this.#find(name, at + 4)) count++;
+    return count;
   }
 
   #value(at: number): string {

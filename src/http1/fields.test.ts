@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test';
-import { UpstreamHeaders } from './headers.ts';
+import { HeaderFields } from './fields.ts';
 
 test('fields are found by lower-case name, whatever their own case', () => {
-  const headers = UpstreamHeaders.of([
+  const headers = HeaderFields.of([
     ['Content-Type', 'text/event-stream'],
     ['set-cookie', 'a=1'],
     ['Set-Cookie', 'b=2'],

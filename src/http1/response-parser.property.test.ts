@@ -1,8 +1,9 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { ProtocolError } from '../failure.ts';
-import { parse } from '../testing/parse.ts';
-import { findHeadEnd, parseHead } from './head.ts';
+import { ProtocolError } from './protocol-error.ts';
+import { parse } from './testing/parse.ts';
+import { findHeadEnd } from './message-head.ts';
+import { parseHead } from './response-head.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\n';
 const latin1 = fc.string({ unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)) });

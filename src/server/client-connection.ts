@@ -1,0 +1,380 @@
+import type { Socket } from 'bun';
+import { findHeadEnd } from '../http1/message-head.ts';
+import { ProtocolError } from '../http1/protocol-error.ts';
+import { parseRequestHead, type RequestHead } from '../http1/request-head.ts';
+import { BodyReader } from './body-reader.ts';
+import { Incoming, type Carrier } from './incoming.ts';
+import { replyHead, type Framing } from './reply-head.ts';
+import { SendQueue } from './send-queue.ts';
+
+/** What a connection needs of its listener. */
+export interface ConnectionHost {
+  readonly maxHeadBytes: number;
+  /** How long a client may be silent where it is its turn, in ms. */
+  readonly idleMs: number;
+  /** True once clients should not come back on their connections. */
+  readonly closing: boolean;
+  now(): number;
+  onRequest(request: Incoming): void;
+  /** Renders the refusal of a request that cannot be read; the connection closes after it. */
+  refusal(error: ProtocolError | 'head_too_large'): Refusal;
+  /** A handler threw, which is its defect; the client gets a 500. */
+  onDefect(error: unknown, request: Incoming): void;
+}
+
+export interface Refusal {
+  readonly status: number;
+  readonly fields: string;
+  readonly body: string;
+}
+
+/**
+ * ```
+ *   Waiting ──bytes──▶ Head ──whole──▶ Busy ──answered──▶ (Dropping: the rest of its body) ──▶ Waiting
+ *                        │               └── last one ─▶ Closing ──sent──▶ Lingering ──peer closes──▶ Closed
+ *                        └── cannot be read ─────────────▲
+ * ```
+ */
+const PHASE = { Waiting: 0, Head: 1, Busy: 2, Dropping: 3, Closing: 4, Lingering: 5, Closed: 6 } as const;
+type Phase = (typeof PHASE)[keyof typeof PHASE];
+
+const CR = 0x0d;
+const LF = 0x0a;
+const HEAD_END = Buffer.from('\r\n\r\n');
+const FIRST_HELD_BYTES = 1_024;
+/** Bytes of a body that nobody has asked for, or of requests behind the one that is answered; more stay in the system. */
+const MAX_AHEAD_BYTES = 64 * 1024;
+/** The rest of an unread body of this size is read over, so that the connection can go on; a larger one ends it. */
+const MAX_DROPPED_BYTES = 64 * 1024;
+/** How long a client may take to read a last answer and close, or to send what is dropped. */
+const LINGER_MS = 5_000;
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
+
+/**
+ * One client connection: requests are answered one after the other, in their order (RFC 9112 §9.3.2).
+ *
+ * ```
+ *   socket ─▶ head ─▶ Incoming ─▶ handler ─▶ SendQueue ─▶ socket
+ *               └───▶ BodyReader ──▲
+ * ```
+ */
+export class ClientConnection implements Carrier {
+  readonly #socket: Socket<ClientConnection>;
+  readonly #host: ConnectionHost;
+  readonly #queue: SendQueue;
+  readonly #body = new BodyReader();
+  #phase: Phase = PHASE.Waiting;
+  #request: Incoming | null = null;
+  /** An unfinished head, or bytes behind the request that is answered: `#held[0, #heldBytes)`. */
+  #held: Buffer | null = null;
+  #heldBytes = 0;
+  #paused = false;
+  #pumping = false;
+  #expectsContinue = false;
+  /** Head of an answer in pieces that has not gone out, '' when it has. */
+  #head = '';
+  /** Its body ends with the connection: the client knows no chunks. */
+  #raw = false;
+  /** Last time the client did its part. */
+  #sinceMs: number;
+  /** Index in the listener's list. */
+  place = -1;
+
+  constructor(socket: Socket<ClientConnection>, host: ConnectionHost) {
+    this.#socket = socket;
+    this.#host = host;
+    this.#queue = new SendQueue(socket);
+    this.#sinceMs = host.now();
+  }
+
+  get remoteAddress(): string {
+    return this.#socket.remoteAddress;
+  }
+
+  /** A request is under way, or part of an answer has not left. */
+  get busy(): boolean {
+    return this.#phase === PHASE.Busy || this.#phase === PHASE.Head || !this.#queue.empty;
+  }
+
+  received(chunk: Buffer): void {
+    if (this.#phase >= PHASE.Closing) return;
+    if (this.#phase !== PHASE.Busy || this.#body.wanted) this.#sinceMs = this.#host.now();
+    // Behind a request that is being answered, and behind an unfinished head, bytes are kept together.
+    if (this.#heldBytes > 0) this.#hold(chunk, 0);
+    else this.#pump(chunk);
+    if (this.#heldBytes > 0 && this.#phase !== PHASE.Busy) this.#pumpHeld();
+  }
+
+  drained(): void {
+    if (this.#queue.empty) return;
+    this.#sinceMs = this.#host.now();
+    if (!this.#queue.flush()) return;
+    if (this.#phase === PHASE.Closing) this.#linger();
+    else if (this.#request !== null) this.#request.drained();
+    else this.#goOn();
+  }
+
+  /** The socket has closed, or the client will send no more. */
+  gone(reset = false): void {
+    if (this.#phase === PHASE.Closed) return;
+    this.#phase = PHASE.Closed;
+    const request = this.#request;
+    this.#request = null;
+    this.#held = null;
+    this.#heldBytes = 0;
+    this.#queue.clear();
+    this.#body.fail();
+    request?.abort();
+    if (reset) this.#socket.terminate();
+    else this.#socket.end();
+  }
+
+  /** Ends a connection whose client does not do its part. */
+  sweep(nowMs: number): void {
+    const silentMs = nowMs - this.#sinceMs;
+    switch (this.#phase) {
+      case PHASE.Waiting:
+      case PHASE.Head:
+        if (silentMs > this.#host.idleMs) this.gone();
+        break;
+      case PHASE.Busy:
+        // The gateway's own work has deadlines elsewhere.
+        if (silentMs > this.#host.idleMs && (this.#body.wanted || !this.#queue.empty)) this.gone(true);
+        break;
+      default:
+        if (silentMs > LINGER_MS && (this.#queue.empty || silentMs > this.#host.idleMs)) this.gone(true);
+    }
+  }
+
+  /** Lets the client go where it has no request under way. */
+  closeIfIdle(): void {
+    if (this.#phase === PHASE.Waiting && this.#queue.empty) this.#close();
+  }
+
+  readBody(maxBytes: number): Uint8Array | Promise<Uint8Array> {
+    const body = this.#body.read(maxBytes);
+    if (body instanceof Promise) {
+      this.#sinceMs = this.#host.now();
+      if (this.#expectsContinue) this.#queue.text(CONTINUE);
+      this.#resume();
+    }
+    this.#expectsContinue = false;
+    return body;
+  }
+
+  send(request: Incoming, status: number, fields: string, body: Uint8Array | string): void {
+    if (request !== this.#request) return;
+    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
+    const head = this.#replyHead(request, status, fields, length);
+    this.#noteWrite(this.#queue.whole(head, request.method === 'HEAD' ? '' : body));
+    this.#answered(request);
+  }
+
+  begin(request: Incoming, status: number, fields: string): void {
+    if (request !== this.#request) return;
+    this.#raw = request.http10;
+    if (request.http10) request.keepAlive = false;
+    this.#head = this.#replyHead(request, status, fields, request.http10 ? 'close' : 'chunked');
+    // As a rule the first piece follows at once, and both go out together.
+    queueMicrotask(() => {
+      if (this.#head !== '' && this.#request === request) this.#noteWrite(this.#queue.text(this.#takeHead()));
+    });
+  }
+
+  write(chunk: Uint8Array): boolean {
+    return this.#noteWrite(this.#queue.chunk(this.#takeHead(), chunk, this.#raw));
+  }
+
+  end(request: Incoming): void {
+    if (request !== this.#request) return;
+    const head = this.#takeHead();
+    if (!this.#raw) this.#noteWrite(this.#queue.lastChunk(head));
+    else if (head !== '') this.#noteWrite(this.#queue.text(head));
+    this.#answered(request);
+  }
+
+  #replyHead(request: Incoming, status: number, fields: string, framing: Framing): string {
+    if (this.#host.closing || this.#body.left > MAX_DROPPED_BYTES) request.keepAlive = false;
+    return replyHead(status, fields, framing, request.keepAlive, request.http10);
+  }
+
+  #takeHead(): string {
+    const head = this.#head;
+    if (head !== '') this.#head = '';
+    return head;
+  }
+
+  #noteWrite(all: boolean): boolean {
+    // From here on it is the client's turn.
+    if (!all) this.#sinceMs = this.#host.now();
+    return all;
+  }
+
+  #answered(request: Incoming): void {
+    this.#request = null;
+    this.#body.drop();
+    this.#sinceMs = this.#host.now();
+    if (!request.keepAlive) this.#close();
+    else if (this.#body.done) this.#phase = PHASE.Waiting;
+    else {
+      this.#phase = PHASE.Dropping;
+      this.#resume();
+    }
+    if (!this.#pumping) this.#goOn();
+  }
+
+  /** The next request may have come already. While the last answer has not left, it waits: the client is slow. */
+  #goOn(): void {
+    if (this.#phase >= PHASE.Closing || !this.#queue.empty) return;
+    this.#resume();
+    if (this.#heldBytes > 0) this.#pumpHeld();
+  }
+
+  #pumpHeld(): void {
+    if (this.#pumping || this.#held === null || this.#phase === PHASE.Busy || !this.#queue.empty) return;
+    const bytes = this.#held.subarray(0, this.#heldBytes);
+    this.#held = null;
+    this.#heldBytes = 0;
+    this.#pump(bytes);
+  }
+
+  #pump(bytes: Buffer): void {
+    this.#pumping = true;
+    let at = 0;
+    while (at < bytes.length && this.#phase < PHASE.Closing) {
+      if (!this.#body.done) {
+        at = this.#pushBody(bytes, at);
+        continue;
+      }
+      if (this.#phase === PHASE.Busy || !this.#queue.empty) break;
+      const next = this.#readHead(bytes, at);
+      if (next < 0) break;
+      at = next;
+    }
+    this.#pumping = false;
+    if (this.#phase >= PHASE.Closing) return;
+    if (at < bytes.length) this.#hold(bytes, at);
+    else if (this.#phase !== PHASE.Busy) this.#resume();
+  }
+
+  #pushBody(bytes: Buffer, from: number): number {
+    try {
+      const at = this.#body.push(bytes, from);
+      if (this.#body.done && this.#phase === PHASE.Dropping) this.#phase = PHASE.Waiting;
+      if (this.#body.heldBytes > MAX_AHEAD_BYTES && !this.#body.wanted && !this.#body.done) this.#pause();
+      return at;
+    } catch (error) {
+      this.#broken(error);
+      return bytes.length;
+    }
+  }
+
+  /** Reads a head at `from` and hands its request over; answers where it ends, -1 when more bytes are needed. */
+  #readHead(bytes: Buffer, from: number): number {
+    let start = from;
+    // §2.2: empty lines before a request are to be ignored.
+    while (bytes[start] === CR && bytes[start + 1] === LF) start += 2;
+    if (start >= bytes.length) return bytes.length;
+    this.#phase = PHASE.Head;
+    const { maxHeadBytes } = this.#host;
+    let end = bytes.indexOf(HEAD_END, start);
+    end = end < 0 ? findHeadEnd(bytes, start, bytes.length) : end + HEAD_END.length;
+    if (end < 0 ? bytes.length - start > maxHeadBytes : end - start > maxHeadBytes) {
+      this.#refuse('head_too_large');
+      return bytes.length;
+    }
+    if (end < 0) return -1;
+    let head: RequestHead;
+    try {
+      head = parseRequestHead(bytes, start, end);
+    } catch (error) {
+      this.#broken(error);
+      return bytes.length;
+    }
+    return this.#open(head, bytes, end);
+  }
+
+  #open(head: RequestHead, bytes: Buffer, bodyAt: number): number {
+    const request = new Incoming(head, this);
+    this.#request = request;
+    this.#phase = PHASE.Busy;
+    this.#body.expect(head.bodyLength);
+    let at = bodyAt;
+    if (!this.#body.done) {
+      if (at < bytes.length) at = this.#pushBody(bytes, at);
+      if (this.#phase !== PHASE.Busy) return at;
+      this.#expectsContinue =
+        !this.#body.done && !head.http10 && head.fields.get('expect')?.toLowerCase() === '100-continue';
+    }
+    try {
+      this.#host.onRequest(request);
+    } catch (error) {
+      this.#host.onDefect(error, request);
+    }
+    return at;
+  }
+
+  #hold(bytes: Buffer, from: number): void {
+    const more = bytes.length - from;
+    const needed = this.#heldBytes + more;
+    if (this.#held === null || needed > this.#held.length) {
+      const grown = Buffer.allocUnsafe(Math.max(FIRST_HELD_BYTES, 2 * this.#heldBytes, needed));
+      this.#held?.copy(grown, 0, 0, this.#heldBytes);
+      this.#held = grown;
+    }
+    bytes.copy(this.#held, this.#heldBytes, from);
+    this.#heldBytes = needed;
+    if (this.#phase === PHASE.Busy && needed > MAX_AHEAD_BYTES) this.#pause();
+  }
+
+  /** A request that cannot be read: who asks for its body hears so; without one the client does. */
+  #broken(error: unknown): void {
+    if (!(error instanceof ProtocolError)) throw error;
+    const request = this.#request;
+    if (request === null || !request.over) this.#refuse(error);
+    else this.gone();
+  }
+
+  #refuse(error: ProtocolError | 'head_too_large'): void {
+    const request = this.#request;
+    this.#request = null;
+    const { status, fields, body } = this.#host.refusal(error);
+    // Nothing of an answer has gone out before its request was whole, but for an early refusal, which closes too.
+    if (this.#head === '')
+      this.#queue.whole(replyHead(status, fields, Buffer.byteLength(body), false, false), body);
+    this.#body.fail();
+    request?.abort();
+    this.#close();
+  }
+
+  #pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  /** Closes once everything is sent. */
+  #close(): void {
+    this.#phase = PHASE.Closing;
+    this.#sinceMs = this.#host.now();
+    this.#held = null;
+    this.#heldBytes = 0;
+    this.#resume();
+    if (this.#queue.empty) this.#linger();
+  }
+
+  /**
+   * To close while the client still sends would be a reset, which may overtake the answer (RFC 9112 §9.6): only the sending
+   * half is closed, and what comes is dropped until the client closes too.
+   */
+  #linger(): void {
+    this.#phase = PHASE.Lingering;
+    this.#socket.shutdown();
+  }
+}

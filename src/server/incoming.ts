@@ -1,0 +1,117 @@
+import type { HeaderFields } from '../http1/fields.ts';
+import type { RequestHead } from '../http1/request-head.ts';
+
+/** The client left, fell silent or broke the framing before its request was whole. */
+export class ClientGoneError extends Error {
+  override readonly name = 'ClientGoneError';
+}
+
+/** The request's body is larger than its reader takes. */
+export class BodyTooLargeError extends Error {
+  override readonly name = 'BodyTooLargeError';
+}
+
+/** The connection that carries a request; only the one that is its turn may speak. */
+export interface Carrier {
+  readonly remoteAddress: string;
+  readBody(maxBytes: number): Uint8Array | Promise<Uint8Array>;
+  send(request: Incoming, status: number, fields: string, body: Uint8Array | string): void;
+  begin(request: Incoming, status: number, fields: string): void;
+  write(chunk: Uint8Array): boolean;
+  end(request: Incoming): void;
+}
+
+/**
+ * One request and its answer: either {@link send}, or {@link begin}, {@link write}… and {@link end}.
+ *
+ * Once it is answered, or the client has left, every method is without effect: a late producer harms nobody.
+ */
+export class Incoming {
+  readonly method: string;
+  /** As it came, without the query. */
+  readonly path: string;
+  readonly fields: HeaderFields;
+  readonly http10: boolean;
+  /** The connection carries further requests after this one. */
+  keepAlive: boolean;
+  /** The client left before its answer was complete. Called once. */
+  onAbort: (() => void) | null = null;
+  /** The client takes bytes again after a {@link write} that answered false. */
+  onDrain: (() => void) | null = null;
+  #carrier: Carrier | null;
+  #begun = false;
+
+  constructor(head: RequestHead, carrier: Carrier) {
+    this.method = head.method;
+    this.path = head.path;
+    this.fields = head.fields;
+    this.http10 = head.http10;
+    this.keepAlive = head.keepAlive;
+    this.#carrier = carrier;
+  }
+
+  /** Answered in full, or the client is gone. */
+  get over(): boolean {
+    return this.#carrier === null;
+  }
+
+  get remoteAddress(): string {
+    return this.#carrier?.remoteAddress ?? '';
+  }
+
+  /**
+   * The body, whole; at once where it has come already. Once per request. Throws or rejects with {@link BodyTooLargeError}
+   * or {@link ClientGoneError}.
+   */
+  readBody(maxBytes: number): Uint8Array | Promise<Uint8Array> {
+    if (this.#carrier === null) throw new ClientGoneError('the client has left');
+    return this.#carrier.readBody(maxBytes);
+  }
+
+  /** A whole answer. `fields`: lines with their ends. */
+  send(status: number, fields: string, body: Uint8Array | string): void {
+    const carrier = this.#carrier;
+    if (carrier === null || this.#begun) return;
+    this.#release();
+    carrier.send(this, status, fields, body);
+  }
+
+  /** Head of an answer in pieces; it goes out with the first of them, or at the end of this turn of the event loop. */
+  begin(status: number, fields: string): void {
+    if (this.#carrier === null || this.#begun) return;
+    this.#begun = true;
+    this.#carrier.begin(this, status, fields);
+  }
+
+  /** A piece of the body. False: the client is slow, write on after {@link onDrain}. The bytes are kept either way. */
+  write(chunk: Uint8Array): boolean {
+    if (this.#carrier === null || !this.#begun || chunk.byteLength === 0) return true;
+    return this.#carrier.write(chunk);
+  }
+
+  end(): void {
+    const carrier = this.#carrier;
+    if (carrier === null || !this.#begun) return;
+    this.#release();
+    carrier.end(this);
+  }
+
+  /** For the connection: what was written has left. */
+  drained(): void {
+    this.onDrain?.();
+  }
+
+  /** For the connection: the client has left. */
+  abort(): void {
+    if (this.#carrier === null) return;
+    const { onAbort } = this;
+    this.#release();
+    onAbort?.();
+  }
+
+  #release(): void {
+    this.#carrier = null;
+    this.onAbort = null;
+    this.onDrain = null;
+  }
+}

@@ -1,0 +1,116 @@
+import type { Socket } from 'bun';
+
+/** Up to here an answer goes out in one write; beyond it, copying its parts together costs more than a second write. */
+const ONE_WRITE_BYTES = 64 * 1024;
+/** Parts of one write, put together just for it. One per thread: nothing is kept here between two writes. */
+const SCRATCH = Buffer.allocUnsafeSlow(ONE_WRITE_BYTES);
+const CRLF = '\r\n';
+const LAST_CHUNK = '0\r\n\r\n';
+
+/** Writes to a client's socket, and keeps what it has not taken. */
+export class SendQueue {
+  readonly #socket: Socket<unknown>;
+  #waiting: Uint8Array[] = [];
+  /** Bytes of the first one that have gone out. */
+  #sent = 0;
+
+  constructor(socket: Socket<unknown>) {
+    this.#socket = socket;
+  }
+
+  get empty(): boolean {
+    return this.#waiting.length === 0;
+  }
+
+  /** A head, latin1, and a whole body. False: not all of it has left. */
+  whole(head: string, body: Uint8Array | string): boolean {
+    const size = typeof body === 'string' ? 3 * body.length : body.length;
+    if (head.length + size > ONE_WRITE_BYTES) {
+      const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+      if (bytes.length === 0) return this.#send(Buffer.from(head, 'latin1'));
+      this.#waiting.push(Buffer.from(head, 'latin1'), bytes);
+      return this.flush();
+    }
+    let at = SCRATCH.write(head, 0, 'latin1');
+    if (typeof body === 'string') at += SCRATCH.write(body, at, 'utf8');
+    else {
+      SCRATCH.set(body, at);
+      at += body.length;
+    }
+    return this.#sendScratch(at);
+  }
+
+  /** A chunk of a chunked body (RFC 9112 §7.1), behind `head` where that has not gone out; `raw`: the body is not chunked. */
+  chunk(head: string, bytes: Uint8Array, raw: boolean): boolean {
+    const size = raw ? head : `${head}${bytes.length.toString(16)}${CRLF}`;
+    if (size.length + bytes.length + CRLF.length > ONE_WRITE_BYTES) {
+      if (size !== '') this.#waiting.push(Buffer.from(size, 'latin1'));
+      this.#waiting.push(bytes);
+      if (!raw) this.#waiting.push(Buffer.from(CRLF));
+      return this.flush();
+    }
+    let at = SCRATCH.write(size, 0, 'latin1');
+    SCRATCH.set(bytes, at);
+    at += bytes.length;
+    if (!raw) {
+      SCRATCH[at++] = 0x0d;
+      SCRATCH[at++] = 0x0a;
+    }
+    return this.#sendScratch(at);
+  }
+
+  /** What ends a chunked body. */
+  lastChunk(head: string): boolean {
+    return this.#sendScratch(SCRATCH.write(`${head}${LAST_CHUNK}`, 0, 'latin1'));
+  }
+
+  text(latin1: string): boolean {
+    return this.#sendScratch(SCRATCH.write(latin1, 0, 'latin1'));
+  }
+
+  /** Writes what has waited; true when nothing waits any more. */
+  flush(): boolean {
+    const waiting = this.#waiting;
+    let next = 0;
+    while (next < waiting.length) {
+      const bytes = waiting[next]!;
+      const left = bytes.length - this.#sent;
+      const written = this.#write(bytes, this.#sent, left);
+      if (written < left) {
+        this.#sent += written;
+        break;
+      }
+      this.#sent = 0;
+      next++;
+    }
+    if (next > 0) this.#waiting = waiting.slice(next);
+    return this.#waiting.length === 0;
+  }
+
+  /** Nothing of it will be read. */
+  clear(): void {
+    this.#waiting = [];
+    this.#sent = 0;
+  }
+
+  #send(bytes: Uint8Array): boolean {
+    this.#waiting.push(bytes);
+    return this.#waiting.length === 1 ? this.flush() : false;
+  }
+
+  #sendScratch(length: number): boolean {
+    if (this.#waiting.length > 0) {
+      this.#waiting.push(Buffer.from(SCRATCH.subarray(0, length)));
+      return false;
+    }
+    const written = this.#write(SCRATCH, 0, length);
+    if (written === length) return true;
+    this.#waiting.push(Buffer.from(SCRATCH.subarray(written, length)));
+    return false;
+  }
+
+  /** Bytes taken; -1 of a socket that has closed counts as none: its `close` is on its way. */
+  #write(bytes: Uint8Array, at: number, length: number): number {
+    return Math.max(0, this.#socket.write(bytes, at, length));
+  }
+}
