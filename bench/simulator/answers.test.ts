@@ -21,8 +21,11 @@ const conversation = (differences: Partial<Conversation> = {}): Conversation => 
   toolChoice: 'auto',
   parallelToolCalls: true,
   thinking: false,
+  thinkingBlocks: null,
   choices: 1,
   maxOutputTokens: Infinity,
+  maxPromptTokens: Infinity,
+  stopSequences: [],
   stream: false,
   streamUsage: false,
   obfuscation: true,
@@ -78,6 +81,26 @@ describe('text', () => {
         expect(piecesOf(limited.content!).join('')).toBe(limited.content!.text);
       }),
     );
+  });
+
+  test('ends before the first stop sequence', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom('made', ' ', 'wö', '—', '🙂', 'absent'), { maxLength: 3 }),
+        (stopSequences) => {
+          const whole = answer().content!.text;
+          const { content, stopSequence, finish } = answer({ stopSequences });
+          const ends = stopSequences.map((sequence) => whole.indexOf(sequence)).filter((at) => at !== -1);
+          const end = Math.min(whole.length, ...ends);
+          expect(content?.text).toBe(whole.slice(0, end));
+          expect(piecesOf(content!).join('')).toBe(content!.text);
+          expect(stopSequence === null).toBe(ends.length === 0);
+          expect(finish).toBe('stop');
+        },
+      ),
+    );
+    const cut = answer({ stopSequences: ['nothing'], maxOutputTokens: 3 });
+    expect([cut.finish, cut.stopSequence]).toEqual(['length', null]);
   });
 
   test('thinking comes before it and is counted', () => {

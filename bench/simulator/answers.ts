@@ -27,6 +27,8 @@ export interface Answer {
   readonly content: PiecedText | null;
   readonly toolCalls: readonly ToolCall[];
   readonly finish: FinishReason;
+  /** What the client wanted the answer to stop at, if it has. */
+  readonly stopSequence: string | null;
   readonly outputTokens: number;
   readonly reasoningTokens: number;
 }
@@ -69,6 +71,18 @@ function cut(pieced: PiecedText, maxTokens: number): PiecedText {
   if (text.length === pieced.text.length) return pieced;
   const ends = pieced.ends.filter((end) => end < text.length);
   return { text, ends: text === '' ? [] : [...ends, text.length] };
+}
+
+/** The same text ended before the first stop sequence in it. */
+function stopped(pieced: PiecedText, sequences: readonly string[]): [PiecedText, string | null] {
+  const first = sequences
+    .map((sequence) => ({ sequence, at: pieced.text.indexOf(sequence) }))
+    .filter(({ at }) => at !== -1)
+    .sort((a, b) => a.at - b.at)[0];
+  if (first === undefined) return [pieced, null];
+  const { sequence, at } = first;
+  const ends = at === 0 ? [] : [...pieced.ends.filter((end) => end < at), at];
+  return [{ text: pieced.text.slice(0, at), ends }, sequence];
 }
 
 /** The text answer: a hash of the conversation, then words. */
@@ -129,7 +143,14 @@ export function answerTo(conversation: Conversation, directives: Directives, cho
     toolCalls.push({ id, name: tool.name, arguments: taken });
     tokens += countTokens(taken.text);
   }
-  const content = toolCalls.length > 0 ? null : take(contentOf(conversation, directives, choice));
+  let content: PiecedText | null = null;
+  let stopSequence: string | null = null;
+  if (toolCalls.length === 0) {
+    const said = contentOf(conversation, directives, choice);
+    const [text, sequence] = stopped(said, conversation.stopSequences);
+    content = take(text);
+    if (content === text) stopSequence = sequence;
+  }
   const reasoningTokens = reasoning === null ? 0 : countTokens(reasoning.text);
   tokens += reasoningTokens + (content === null ? 0 : countTokens(content.text));
   const finish = toolCalls.length > 0 ? 'tool_calls' : 'stop';
@@ -138,6 +159,7 @@ export function answerTo(conversation: Conversation, directives: Directives, cho
     content,
     toolCalls,
     finish: whole && left >= 0 ? finish : 'length',
+    stopSequence,
     outputTokens: tokens,
     reasoningTokens,
   };

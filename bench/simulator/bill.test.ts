@@ -10,6 +10,7 @@ const usage = (figures: Partial<Usage>): Usage => ({
   prompt: 0,
   cached: 0,
   written: 0,
+  writtenLong: 0,
   output: 0,
   reasoning: 0,
   ...figures,
@@ -38,6 +39,19 @@ describe('one million tokens of each kind', () => {
     expect(usdOf('gpt-4.1', { prompt: 273_000 })).toBe(0.546);
   });
 
+  test('Anthropic: writes for five minutes and for an hour, and long prompts', () => {
+    const model = 'claude-opus-5-5';
+    expect(usdOf(model, { prompt: MILLION })).toBe(4);
+    expect(usdOf(model, { prompt: MILLION, cached: MILLION })).toBe(0.2);
+    expect(usdOf(model, { prompt: MILLION, written: MILLION })).toBe(5);
+    expect(usdOf(model, { prompt: MILLION, written: MILLION, writtenLong: MILLION })).toBe(8);
+    expect(usdOf(model, { prompt: MILLION, written: MILLION, writtenLong: MILLION / 2 })).toBe(6.5);
+    expect(usdOf(model, { output: MILLION })).toBe(20);
+    expect(usdOf('claude-haiku-4-5-20251001', { prompt: MILLION })).toBe(1);
+    expect(usdOf('claude-haiku-5-5', { prompt: 100_000, output: 1000 })).toBe(0.0105);
+    expect(usdOf('claude-haiku-5-5', { prompt: 200_000, output: 1000 })).toBe(0.1025);
+  });
+
   test('a model without a price has none', () => {
     expect(usdOf('nobody-knows-it', { prompt: MILLION })).toBeNull();
     expect(usdOf('constructor', { prompt: MILLION })).toBeNull();
@@ -60,6 +74,7 @@ test('lines add up exactly, under the name that is billed', () => {
       uncachedTokens: 7000,
       cachedTokens: 3000,
       writtenTokens: 0,
+      writtenLongTokens: 0,
       outputTokens: 1000,
       usd: 0.001_659,
     },
@@ -68,6 +83,7 @@ test('lines add up exactly, under the name that is billed', () => {
       uncachedTokens: 1000,
       cachedTokens: 0,
       writtenTokens: 0,
+      writtenLongTokens: 0,
       outputTokens: 0,
       usd: 0.0025,
     },

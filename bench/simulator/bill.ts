@@ -1,10 +1,14 @@
 import { canonicalModel, priceOf } from './prices.ts';
 
-/** Tokens of one answered request. `cached` and `written` are parts of `prompt`, `reasoning` is a part of `output`. */
+/**
+ * Tokens of one answered request. `cached` and `written` are parts of `prompt`, `writtenLong` (Anthropic: for an hour) is a part
+ * of `written`, `reasoning` one of `output`.
+ */
 export interface Usage {
   readonly prompt: number;
   readonly cached: number;
   readonly written: number;
+  readonly writtenLong: number;
   readonly output: number;
   readonly reasoning: number;
 }
@@ -15,6 +19,8 @@ interface BillLine {
   readonly uncachedTokens: number;
   readonly cachedTokens: number;
   readonly writtenTokens: number;
+  /** A part of `writtenTokens`. */
+  readonly writtenLongTokens: number;
   readonly outputTokens: number;
   /** Null: the model has no price. */
   readonly usd: number | null;
@@ -27,6 +33,7 @@ interface Account {
   uncached: number;
   cached: number;
   written: number;
+  writtenLong: number;
   output: number;
   /** 10^-12 USD: the price list's smallest step (0.001 USD a million) times one token is a whole number of them. */
   picoUsd: bigint;
@@ -52,14 +59,17 @@ export class Biller {
     account.uncached += uncached;
     account.cached += usage.cached;
     account.written += usage.written;
+    account.writtenLong += usage.writtenLong;
     account.output += usage.output;
     const price = priceOf(model, usage.prompt, nowMs);
     if (price === null) return;
     account.priced = true;
+    const written = price.written ?? price.uncached;
     const usdPerMillion =
       uncached * price.uncached +
       usage.cached * price.cached +
-      usage.written * (price.written ?? price.uncached) +
+      (usage.written - usage.writtenLong) * written +
+      usage.writtenLong * (price.writtenLong ?? written) +
       usage.output * price.output;
     account.picoUsd += BigInt(Math.round(usdPerMillion * PICO_USD_PER_TOKEN));
   }
@@ -72,6 +82,7 @@ export class Biller {
         uncachedTokens: account.uncached,
         cachedTokens: account.cached,
         writtenTokens: account.written,
+        writtenLongTokens: account.writtenLong,
         outputTokens: account.output,
         usd: account.priced ? Number(account.picoUsd) / PICO_USD_PER_USD : null,
       };
@@ -87,7 +98,16 @@ export class Biller {
     const name = this.#accounts.has(model) || this.#accounts.size < MAX_MODELS ? model : OTHER;
     let account = this.#accounts.get(name);
     if (account === undefined) {
-      account = { requests: 0, uncached: 0, cached: 0, written: 0, output: 0, picoUsd: 0n, priced: false };
+      account = {
+        requests: 0,
+        uncached: 0,
+        cached: 0,
+        written: 0,
+        writtenLong: 0,
+        output: 0,
+        picoUsd: 0n,
+        priced: false,
+      };
       this.#accounts.set(name, account);
     }
     return account;

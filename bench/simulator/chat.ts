@@ -4,7 +4,6 @@ import type { Biller, Usage } from './bill.ts';
 import type { CacheVisit } from './cache/types.ts';
 import type { Counters } from './counters.ts';
 import type { Delays, Sleeper } from './delays.ts';
-import { KEEP_ALIVE_COMMENT } from './dialects/sse.ts';
 import type { AnswerWriter, Call, Dialect } from './dialects/types.ts';
 import { type Directives, readDirectives } from './directives.ts';
 import { chunkOf, LAST_CHUNK, type Reply, statusLine } from './http/reply.ts';
@@ -29,6 +28,7 @@ export interface ChatServices {
 const NO_VISIT: CacheVisit = {
   cachedTokens: 0,
   writtenTokens: 0,
+  writtenLongTokens: 0,
   promptDone: () => {},
   answerDone: () => {},
 };
@@ -36,25 +36,40 @@ const JSON_TYPE = 'content-type: application/json\r\n';
 const SSE_TYPE = 'content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n';
 /** DeepSeek's sign of life before a JSON body. */
 const BLANK_LINE = '\n';
+const NO_ID = '0'.repeat(16);
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 /** Rendering is synchronous, so that one buffer serves all. */
 const tokenWriter = new TokenWriter();
 
-/** Credentials are required, whichever they are. */
-export const NO_CREDENTIALS: VendorError = vendorError(
-  401,
-  "You didn't provide an API key. Provide it in an Authorization header using Bearer auth (Authorization: Bearer YOUR_KEY).",
-);
+const RETRY_LATER = new Set([429, 503, 529]);
 
-/** An `Authorization` value that names a key, whichever it is. */
-export const hasKey = (authorization: string): boolean =>
-  authorization !== '' && !/^bearer$/i.test(authorization);
+/** Answers an error and nothing else. `id`: of the request, 16 hexadecimal digits. */
+export function sendError(
+  reply: Reply,
+  dialect: Dialect,
+  error: VendorError,
+  headers: string,
+  id = NO_ID,
+): void {
+  const retry = RETRY_LATER.has(error.status) ? 'retry-after: 1\r\n' : '';
+  reply.send(error.status, `${JSON_TYPE}${retry}${headers}`, dialect.errorBody(error, id));
+}
 
-/** Answers an error and nothing else. */
-export function sendError(reply: Reply, dialect: Dialect, error: VendorError, headers: string): void {
-  const retry = error.status === 429 || error.status === 503 ? 'retry-after: 1\r\n' : '';
-  reply.send(error.status, `${JSON_TYPE}${retry}${headers}`, dialect.errorBody(error));
+/** Identity of a request: the same body has the same one. */
+export const requestId = (body: Buffer): string => Bun.hash.xxHash3(body).toString(16).padStart(16, '0');
+
+/** The JSON object a body is; a text: why it is none. */
+export function readJson(body: Buffer): Readonly<Record<string, unknown>> | string {
+  let json: unknown;
+  try {
+    json = JSON.parse(decoder.decode(body));
+  } catch {
+    return 'We could not parse the JSON body of your request.';
+  }
+  return typeof json === 'object' && json !== null && !Array.isArray(json)
+    ? (json as Readonly<Record<string, unknown>>)
+    : 'The body of your request must be a JSON object.';
 }
 
 /**
@@ -98,10 +113,10 @@ export class ChatCall implements Sleeper {
       counters.left(this.#reply);
     };
     const { head, body } = this.#request;
-    this.#id = Bun.hash.xxHash3(body).toString(16).padStart(16, '0');
-    const account = head.headers.get('authorization');
-    if (account === undefined || !hasKey(account)) {
-      this.#fail(NO_CREDENTIALS);
+    this.#id = requestId(body);
+    const account = this.#dialect.account(head.headers);
+    if (typeof account !== 'string') {
+      this.#fail(account);
       return;
     }
     const call = this.#read();
@@ -111,7 +126,11 @@ export class ChatCall implements Sleeper {
     }
     this.#call = call;
     this.#directives = readDirectives(body, head.hasDirectives ? head.headers : null);
-    this.#decide(account);
+    const refusal = this.#decide(account);
+    if (refusal !== null) {
+      this.#fail(refusal);
+      return;
+    }
     if (this.#directives.barrier > 1) barrier.wait(this.#directives.barrier, this);
     else this.wake();
   }
@@ -126,21 +145,14 @@ export class ChatCall implements Sleeper {
   }
 
   #read(): Call | VendorError {
-    let json: unknown;
-    try {
-      json = JSON.parse(decoder.decode(this.#request.body));
-    } catch {
-      return vendorError(400, 'We could not parse the JSON body of your request.', 'invalid_json');
-    }
-    if (typeof json !== 'object' || json === null || Array.isArray(json))
-      return vendorError(400, 'The body of your request must be a JSON object.', 'invalid_json');
-    const body = json as Readonly<Record<string, unknown>>;
-    this.#dialect = this.#route(typeof body['model'] === 'string' ? body['model'] : '');
-    return this.#dialect.read(body);
+    const json = readJson(this.#request.body);
+    if (typeof json === 'string') return vendorError(400, json, 'invalid_json');
+    this.#dialect = this.#route(typeof json['model'] === 'string' ? json['model'] : '');
+    return this.#dialect.read(json, this.#request.head.headers);
   }
 
-  /** What will be said and what it costs is known before anything is sent. */
-  #decide(account: string): void {
+  /** What will be said and what it costs is known before anything is sent, and whether the prompt is too long. */
+  #decide(account: string): VendorError | null {
     const { conversation } = this.#call;
     this.#answers = Array.from({ length: conversation.choices }, (_, choice) =>
       answerTo(conversation, this.#directives, choice),
@@ -150,15 +162,20 @@ export class ChatCall implements Sleeper {
     if (cache !== null) {
       const prompt = this.#call.render(tokenWriter, this.#answers[0]!, account);
       ({ promptTokens } = prompt);
+      const { maxPromptTokens } = conversation;
+      if (promptTokens > maxPromptTokens)
+        return vendorError(400, `prompt is too long: ${promptTokens} tokens > ${maxPromptTokens} maximum`);
       this.#visit = cache.visit(prompt, this.#services.now());
     }
     this.#usage = {
       prompt: promptTokens,
       cached: this.#visit.cachedTokens,
       written: this.#visit.writtenTokens,
+      writtenLong: this.#visit.writtenLongTokens,
       output: this.#answers.reduce((sum, answer) => sum + answer.outputTokens, 0),
       reasoning: this.#answers.reduce((sum, answer) => sum + answer.reasoningTokens, 0),
     };
+    return null;
   }
 
   /** True: wait. */
@@ -171,7 +188,7 @@ export class ChatCall implements Sleeper {
       return delay > 0;
     }
     if (this.#keepAlivesSent === alive) return false;
-    const sign = chunkOf(this.#call.conversation.stream ? KEEP_ALIVE_COMMENT : BLANK_LINE);
+    const sign = chunkOf(this.#call.conversation.stream ? this.#dialect.keepAlive : BLANK_LINE);
     if (this.#keepAlivesSent++ === 0) this.#reply.write(this.#chunkedHead() + sign);
     else this.#reply.write(sign);
     this.#services.delays.after(Math.max(1, delay / alive), this);
@@ -221,7 +238,8 @@ export class ChatCall implements Sleeper {
       directives: this.#directives,
       delays: this.#services.delays,
       head: this.#keepAlivesSent > 0 ? '' : this.#chunkedHead(),
-      errorEvent: () => this.#dialect.errorEvent(vendorError(500, 'simulated failure in the stream')),
+      errorEvent: () =>
+        this.#dialect.errorEvent(vendorError(500, 'simulated failure in the stream'), this.#id),
       onEnd: (complete, sentBytes) => {
         if (complete) this.#visit.answerDone(this.#services.now());
         this.#bill(complete ? null : sentBytes);
@@ -250,7 +268,7 @@ export class ChatCall implements Sleeper {
   }
 
   #fail(error: VendorError): void {
-    sendError(this.#reply, this.#dialect, error, this.#headers(''));
+    sendError(this.#reply, this.#dialect, error, this.#headers(''), this.#id);
     this.#services.counters.left(this.#reply);
   }
 

@@ -35,6 +35,46 @@ export function post(
   });
 }
 
+/** A call of the Messages API; a header of `null` is left out. */
+export function postMessages(
+  simulator: Simulator,
+  body: Body | string,
+  headers: Readonly<Record<string, string | null>> = {},
+  path = '/v1/messages',
+): Promise<Response> {
+  const all = { 'x-api-key': 'sk-ant-test', 'anthropic-version': '2023-06-01', ...headers };
+  const given = Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== null);
+  return fetch(simulator.url + path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...Object.fromEntries(given) },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+}
+
+export const askClaude = (content: string, differences: Body = {}): Body => ({
+  model: 'claude-sonnet-4-5',
+  max_tokens: 1000,
+  messages: [{ role: 'user', content }],
+  ...differences,
+});
+
+/** A named event of a stream, its data parsed. */
+export interface NamedEvent {
+  readonly name: string;
+  readonly data: Body;
+}
+
+export function namedEventsOf(text: string): NamedEvent[] {
+  return text
+    .split('\n\n')
+    .filter((block) => block !== '')
+    .map((block) => {
+      const match = /^event: (.+)\ndata: (.+)$/.exec(block);
+      if (match === null) throw new Error(`no event: ${block}`);
+      return { name: match[1] ?? '', data: JSON.parse(match[2] ?? '') as Body };
+    });
+}
+
 export interface Chunk {
   readonly id: string;
   readonly object: string;
@@ -83,11 +123,15 @@ export async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-/** A raw connection that has sent one chat request. */
-export async function rawPost(simulator: Simulator, body: Body): Promise<Socket> {
+/** A raw connection that has sent one request. */
+export async function rawPost(
+  simulator: Simulator,
+  body: Body,
+  path = '/v1/chat/completions',
+): Promise<Socket> {
   const socket = connect(simulator.port, '127.0.0.1');
   const json = JSON.stringify(body);
-  const head = `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nContent-Length: ${Buffer.byteLength(json)}\r\n\r\n`;
+  const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nAnthropic-Version: 2023-06-01\r\nContent-Length: ${Buffer.byteLength(json)}\r\n\r\n`;
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', () => resolve()).once('error', reject);
   });

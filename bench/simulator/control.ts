@@ -4,7 +4,7 @@ import type { HttpRequest } from './http/request-reader.ts';
 import type { HttpHandler } from './http/server.ts';
 import { addStats, type SimulatorStats } from './stats.ts';
 import { vendorError } from './vendor-error.ts';
-import { chatDialect } from './vendors.ts';
+import { dialectOf } from './vendors.ts';
 
 const JSON_TYPE = 'content-type: application/json\r\n';
 
@@ -15,9 +15,9 @@ export interface SimulatorPeers {
   advance(byMs: number): Promise<void>;
 }
 
-/** An error about the URL or the control call. */
-export function refuse(reply: Reply, status: number, message: string): void {
-  sendError(reply, chatDialect(''), vendorError(status, message, 'unknown_url'), '');
+/** An error about the URL or the control call, in the words of the vendor that `path` belongs to. */
+export function refuse(reply: Reply, path: string, status: number, message: string): void {
+  sendError(reply, dialectOf(path), vendorError(status, message, 'unknown_url'), '');
 }
 
 /** `/_sim/stats`, `/_sim/reset`, `/_sim/clock` (`{"advanceMs": 1000}`). */
@@ -37,17 +37,17 @@ export function controlHandler(peers: SimulatorPeers): HttpHandler {
     else if (action === 'POST clock') {
       const byMs = advanceBy(request);
       if (Number.isNaN(byMs)) {
-        refuse(reply, 400, 'Expected {"advanceMs": <a number, 0 or more>}.');
+        refuse(reply, path, 400, 'Expected {"advanceMs": <a number, 0 or more>}.');
         return;
       }
       await peers.advance(byMs);
     } else if (action !== 'GET stats') {
-      refuse(reply, 404, `Invalid URL (${method} ${path})`);
+      refuse(reply, path, 404, `Invalid URL (${method} ${path})`);
       return;
     }
     reply.send(200, JSON_TYPE, JSON.stringify(addStats(await peers.stats())));
   };
   return (request, reply) => {
-    act(request, reply).catch((error: unknown) => refuse(reply, 500, String(error)));
+    act(request, reply).catch((error: unknown) => refuse(reply, request.head.path, 500, String(error)));
   };
 }

@@ -20,6 +20,7 @@ const ANSWER: Answer = {
   content: { text: TEXT, ends: [TEXT.length] },
   toolCalls: [],
   finish: 'stop',
+  stopSequence: null,
   outputTokens: FAST_OUTPUT_TOKENS,
   reasoningTokens: 0,
 };
@@ -32,8 +33,11 @@ const CONVERSATION = {
   toolChoice: 'none',
   parallelToolCalls: false,
   thinking: false,
+  thinkingBlocks: null,
   choices: 1,
   maxOutputTokens: Infinity,
+  maxPromptTokens: Infinity,
+  stopSequences: [],
   stream: true,
   obfuscation: false,
 } as const satisfies Partial<Conversation>;
@@ -77,6 +81,7 @@ export function fastTemplate(model: string, dialect: Dialect): FastTemplate {
     prompt: PROMPT_TOKENS,
     cached: 0,
     written: 0,
+    writtenLong: 0,
     output: FAST_OUTPUT_TOKENS,
     reasoning: 0,
   };

@@ -1,5 +1,17 @@
 import { describe, expect, test } from 'bun:test';
-import { ask, type Body, chunksOf, eventsOf, post, rawPost, until, withSimulator } from './client.fixture.ts';
+import {
+  ask,
+  askClaude,
+  type Body,
+  chunksOf,
+  eventsOf,
+  namedEventsOf,
+  post,
+  postMessages,
+  rawPost,
+  until,
+  withSimulator,
+} from './client.fixture.ts';
 
 /** Names and types of all fields, values left out. */
 function shapeOf(value: unknown): unknown {
@@ -43,6 +55,52 @@ describe('fast answers have the shape of full ones', () => {
     );
   }
 });
+
+test('messages: fast answers have the shape of full ones, and the same rules at the door', () =>
+  withSimulator({}, (full) =>
+    withSimulator({ fast: true }, async (fast) => {
+      for (const text of ['hello', '[[sim:chunks=3]]', '[[sim:chunks=3]][[sim:interval=1]][[sim:delay=2]]']) {
+        const body = askClaude(text);
+        const [fullWhole, fastWhole] = await Promise.all(
+          [full, fast].map(async (one) => (await (await postMessages(one, body)).json()) as Body),
+        );
+        expect(shapeOf(fastWhole)).toEqual(shapeOf(fullWhole));
+        const [fullEvents = [], fastEvents = []] = await Promise.all(
+          [full, fast].map(async (one) =>
+            namedEventsOf(await (await postMessages(one, { ...body, stream: true })).text()),
+          ),
+        );
+        const names = ({ name, data }: (typeof fullEvents)[number]): unknown => [name, shapeOf(data)];
+        const isWord = ({ name }: (typeof fullEvents)[number]): boolean => name === 'content_block_delta';
+        expect(fastEvents.filter((event) => !isWord(event)).map(names)).toEqual(
+          fullEvents.filter((event) => !isWord(event)).map(names),
+        );
+        expect(fastEvents.filter(isWord).map(names)[0]).toEqual(fullEvents.filter(isWord).map(names)[0]);
+        expect(fastEvents.filter(isWord).length).toBe(text === 'hello' ? 13 : 3);
+        const start = fastEvents[0]?.data['message'] as Body;
+        expect(start).toMatchObject({ model: 'claude-sonnet-4-5' });
+        const bytes = Buffer.byteLength(JSON.stringify({ ...body, stream: true }));
+        expect((start['usage'] as Body)['input_tokens']).toBe(bytes >> 2);
+      }
+      const status = async (body: Body, headers: Record<string, string | null>): Promise<number> =>
+        (await postMessages(fast, body, headers)).status;
+      expect(await status(askClaude('hello'), { 'x-api-key': null })).toBe(401);
+      expect(await status(askClaude('hello'), { 'anthropic-version': null })).toBe(400);
+      expect(await status(askClaude('[[sim:status=529]]'), {})).toBe(529);
+      expect(fast.stats().bill['claude-sonnet-4-5']).toMatchObject({ requests: 6, outputTokens: 96 });
+    }),
+  ));
+
+test('messages: a stamp tells when each event was sent', () =>
+  withSimulator({ fast: true }, async (simulator) => {
+    for (const interval of ['', '[[sim:interval=2]]']) {
+      const body = askClaude(`[[sim:chunks=5]]${interval}[[sim:stamp=1]]`, { stream: true });
+      const text = await (await postMessages(simulator, body)).text();
+      const stamps = [...text.matchAll(/"text":"@(\d{16}) /g)].map(([, digits]) => Number(digits));
+      expect(stamps.length).toBe(5);
+      expect(stamps).toEqual([...stamps].sort((a, b) => a - b));
+    }
+  }));
 
 test('ids and token counts are filled in', () =>
   withSimulator({ fast: true }, async (simulator) => {

@@ -1,5 +1,5 @@
 import type { Usage } from './bill.ts';
-import { ChatCall, type ChatServices, hasKey, NO_CREDENTIALS, sendError } from './chat.ts';
+import { ChatCall, type ChatServices, sendError } from './chat.ts';
 import type { Sleeper } from './delays.ts';
 import type { Dialect } from './dialects/types.ts';
 import { type Directives, NO_DIRECTIVES, readDirectives } from './directives.ts';
@@ -88,8 +88,9 @@ export class FastChat {
     }
     const template = this.#template(model);
     this.#services.counters.arrived();
-    if (!hasKey(head.headers.get('authorization') ?? '')) {
-      sendError(reply, template.dialect, NO_CREDENTIALS, '');
+    const account = template.dialect.account(head.headers);
+    if (typeof account !== 'string') {
+      sendError(reply, template.dialect, account, '');
       this.#services.counters.left(reply);
       return;
     }
@@ -170,7 +171,7 @@ class FastCall implements Sleeper {
       200,
       `content-type: text/event-stream; charset=utf-8\r\n${upstream}`,
     );
-    const opening = head + chunkOf(fill(start, id, 0));
+    const opening = head + chunkOf(fill(start, id, this.#promptTokens));
     const event = fill(word, id, 0);
     const wordChunk = chunkOf(
       this.#asked.stamp === 1 ? event.replace(`"${FAST_WORD}`, `"${stampNow()}`) : event,
@@ -212,6 +213,7 @@ class FastCall implements Sleeper {
       prompt: this.#promptTokens,
       cached: 0,
       written: 0,
+      writtenLong: 0,
       output: FAST_OUTPUT_TOKENS,
       reasoning: 0,
     };

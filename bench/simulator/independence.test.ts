@@ -3,7 +3,14 @@ import { dirname, join, relative } from 'node:path';
 
 const FOLDER = import.meta.dir;
 /** Of libraries, tests may use these. */
-const TEST_LIBRARIES = new Set(['bun:test', 'fast-check', 'openai', 'openai/resources/chat/completions']);
+const TEST_LIBRARIES = new Set([
+  '@anthropic-ai/sdk',
+  '@anthropic-ai/sdk/resources/messages',
+  'bun:test',
+  'fast-check',
+  'openai',
+  'openai/resources/chat/completions',
+]);
 const IMPORT = /\bfrom '([^']+)'|\bimport\('([^']+)'\)|^import '([^']+)'/gm;
 
 test('the simulator shares no code with the gateway', async () => {

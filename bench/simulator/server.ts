@@ -1,22 +1,30 @@
 import { Barrier } from './barrier.ts';
 import { Biller } from './bill.ts';
-import { ChatCall, type ChatServices, hasKey, NO_CREDENTIALS, sendError } from './chat.ts';
+import { ChatCall, type ChatServices } from './chat.ts';
 import { controlHandler, refuse, type SimulatorPeers } from './control.ts';
+import { countTokensHandler } from './count-tokens.ts';
 import { Counters } from './counters.ts';
 import { Delays } from './delays.ts';
-import type { Dialect } from './dialects/types.ts';
+import type { Dialect, Headers } from './dialects/types.ts';
 import { FastChat } from './fast.ts';
+import type { HttpRequest } from './http/request-reader.ts';
 import { type HttpHandler, listen } from './http/server.ts';
-import { MODEL_IDS } from './prices.ts';
+import { modelsHandler } from './models.ts';
 import { seededRandom } from './random.ts';
 import type { SimulatorStats } from './stats.ts';
-import { CHAT_ROUTES, chatDialect, type DeepseekCacheRules, NO_CACHES, VendorCaches } from './vendors.ts';
+import {
+  CALL_ROUTES,
+  COUNT_TOKENS_PATH,
+  type DeepseekCacheRules,
+  NO_CACHES,
+  VendorCaches,
+} from './vendors.ts';
 
 export interface SimulatorOptions {
   /** 0: any free port. */
   readonly port: number;
   readonly host?: string;
-  /** Keep the exact bytes of request bodies, the newest 10,000. */
+  /** Keep calls as they came, the exact bytes of their bodies among them: the newest 10,000. */
   readonly record?: boolean;
   /** For load tests: no cache model, small answers of a fixed shape. */
   readonly fast?: boolean;
@@ -32,12 +40,21 @@ export interface SimulatorOptions {
   readonly peers?: SimulatorPeers;
 }
 
+/** A call as it came. */
+export interface RecordedRequest {
+  readonly path: string;
+  readonly headers: Headers;
+  readonly body: Uint8Array;
+}
+
 export interface Simulator {
   readonly url: string;
   readonly port: number;
   stats(): SimulatorStats;
   /** Exact request bodies, oldest first; empty unless recording. */
   bodies(): readonly Uint8Array[];
+  /** The same with path and headers (`anthropic-beta`, …). */
+  requests(): readonly RecordedRequest[];
   /** Forgets counts, bill, caches and bodies. */
   reset(): void;
   /** Moves the clock of caches and prices forward. */
@@ -45,25 +62,13 @@ export interface Simulator {
   stop(): Promise<void>;
 }
 
-const MAX_BODIES = 10_000;
-const JSON_TYPE = 'content-type: application/json\r\n';
+const MAX_RECORDED = 10_000;
 
-const models = (): string =>
-  JSON.stringify({
-    object: 'list',
-    data: MODEL_IDS.map((id) => ({
-      id,
-      object: 'model',
-      created: 1_700_000_000,
-      owned_by: id.startsWith('deepseek-') ? 'deepseek' : 'openai',
-    })),
-  });
-
-/** A vendor of language models on a port of its own: OpenAI and DeepSeek, told apart by the model's name. */
+/** Vendors of language models on one port: Anthropic by its path, OpenAI and DeepSeek told apart by the model's name. */
 export function startSimulator(options: SimulatorOptions): Simulator {
   const wallClock = options.now ?? Date.now;
   let advancedMs = 0;
-  const bodies: Uint8Array[] = [];
+  const recorded: RecordedRequest[] = [];
   const services: ChatServices = {
     caches:
       options.fast === true
@@ -80,7 +85,7 @@ export function startSimulator(options: SimulatorOptions): Simulator {
     services.counters.reset();
     services.biller.clear();
     services.caches.clear();
-    bodies.length = 0;
+    recorded.length = 0;
   };
   const advance = (byMs: number): void => {
     advancedMs += byMs;
@@ -91,29 +96,29 @@ export function startSimulator(options: SimulatorOptions): Simulator {
     advance: (byMs) => Promise.resolve(advance(byMs)),
   };
 
-  const chats = new Map(
-    [...CHAT_ROUTES].map(([path, route]) => [path, chatHandler(services, route, options)]),
+  const posts = new Map(
+    [...CALL_ROUTES].map(([path, route]) => [path, callHandler(services, route, options)]),
   );
-  const record = (body: Buffer): void => {
-    bodies.push(new Uint8Array(body));
-    if (bodies.length > MAX_BODIES) bodies.shift();
+  posts.set(COUNT_TOKENS_PATH, countTokensHandler());
+  const record = ({ head: { path, headers }, body }: HttpRequest): void => {
+    recorded.push({ path, headers, body: new Uint8Array(body) });
+    if (recorded.length > MAX_RECORDED) recorded.shift();
   };
   const control = controlHandler(peers);
   const handler: HttpHandler = (request, reply) => {
     const { method, path } = request.head;
-    const chat = chats.get(path);
-    if (chat !== undefined && method === 'POST') {
-      if (options.record === true) record(request.body);
-      chat(request, reply);
-    } else if (chat !== undefined) {
-      refuse(reply, 405, `Not allowed to ${method} on ${path}.`);
+    const post = posts.get(path);
+    if (post !== undefined && method === 'POST') {
+      if (options.record === true) record(request);
+      post(request, reply);
+    } else if (post !== undefined) {
+      refuse(reply, path, 405, `Not allowed to ${method} on ${path}.`);
     } else if (path.startsWith('/_sim/')) {
       control(request, reply);
     } else if (method === 'GET' && (path === '/v1/models' || path === '/models')) {
-      if (hasKey(request.head.headers.get('authorization') ?? '')) reply.send(200, JSON_TYPE, models());
-      else sendError(reply, chatDialect(''), NO_CREDENTIALS, '');
+      modelsHandler(request, reply);
     } else {
-      refuse(reply, 404, `Invalid URL (${method} ${path})`);
+      refuse(reply, path, 404, `Invalid URL (${method} ${path})`);
     }
   };
   const hostname = options.host ?? '127.0.0.1';
@@ -122,7 +127,8 @@ export function startSimulator(options: SimulatorOptions): Simulator {
     url: `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${server.port}`,
     port: server.port,
     stats,
-    bodies: () => bodies,
+    bodies: () => recorded.map(({ body }) => body),
+    requests: () => recorded,
     reset,
     advance,
     stop: () => {
@@ -134,7 +140,7 @@ export function startSimulator(options: SimulatorOptions): Simulator {
   };
 }
 
-function chatHandler(
+function callHandler(
   services: ChatServices,
   route: (model: string) => Dialect,
   options: SimulatorOptions,

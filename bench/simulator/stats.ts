@@ -22,6 +22,7 @@ export function addStats(all: readonly SimulatorStats[]): SimulatorStats {
               uncachedTokens: other.uncachedTokens + line.uncachedTokens,
               cachedTokens: other.cachedTokens + line.cachedTokens,
               writtenTokens: other.writtenTokens + line.writtenTokens,
+              writtenLongTokens: other.writtenLongTokens + line.writtenLongTokens,
               outputTokens: other.outputTokens + line.outputTokens,
               usd: other.usd === null || line.usd === null ? null : other.usd + line.usd,
             };

@@ -81,7 +81,9 @@ export class StreamSender implements Sleeper {
     if (step.kind === 'finish') this.#finished++;
     const stamped = directives.stamp === 1 && step.kind === 'text';
     const sent = stamped ? { ...step, text: stampNow() + step.text } : step;
-    this.#out += chunkOf(writer.event(sent, this.#finished === choices));
+    const event = writer.event(sent, this.#finished === choices);
+    // An empty chunk would end the body.
+    if (event !== '') this.#out += chunkOf(event);
     if (!isContent(step)) return;
     this.#contentSent++;
     this.#sentBytes += Buffer.byteLength(step.text);

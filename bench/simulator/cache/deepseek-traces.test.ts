@@ -61,6 +61,7 @@ function replay(turns: readonly Turn[], seed: number): Replayed[] {
         cacheKey: '',
         explicitMarks: false,
         extendedRetention: false,
+        marked: null,
       },
       turn.at * 1000,
     );

@@ -96,6 +96,7 @@ export class DeepseekCache implements PromptCache {
     return {
       cachedTokens: roundDown(Math.min(hitTokens, prompt.promptTokens - 1)),
       writtenTokens: 0,
+      writtenLongTokens: 0,
       promptDone: (atMs) => store(input, atMs),
       answerDone: (atMs) => store(answer, atMs),
     };

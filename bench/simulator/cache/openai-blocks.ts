@@ -83,6 +83,7 @@ export class OpenaiBlockCache implements PromptCache {
     return {
       cachedTokens: cachedTokens < rules.thresholdTokens ? 0 : cachedTokens,
       writtenTokens: 0,
+      writtenLongTokens: 0,
       promptDone: (atMs) => {
         for (const hash of hashes) this.#store(hash, atMs);
       },

@@ -58,6 +58,7 @@ export class OpenaiBoundaryCache implements PromptCache {
     return {
       cachedTokens,
       writtenTokens: Math.max(cachedTokens, ...written) - cachedTokens,
+      writtenLongTokens: 0,
       promptDone: (atMs) => {
         for (const tokens of written) this.#entries.set(hashes.get(tokens) ?? 0, atMs);
       },

@@ -9,6 +9,26 @@ export interface Boundary {
   readonly kind: 'developer' | 'message' | 'mark';
 }
 
+/** A tool, or a block of the system text or of a message, at whose end Anthropic's cache may store the prefix. */
+export interface PromptBlock {
+  /** Number of tokens up to its end. */
+  readonly tokens: number;
+  /** Blocks of one run (calls side by side, their results) share a place in the look-back. */
+  readonly position: number;
+  /** Settings that are part of the prefix, those of this block's level (tools, system, messages) and of the levels before it. */
+  readonly salt: string;
+  /** How long a mark on it wants the prefix kept; 0: it has none. */
+  readonly ttlMs: number;
+}
+
+/** What Anthropic's cache sees of a prompt. */
+export interface MarkedPrompt {
+  /** In order. */
+  readonly blocks: readonly PromptBlock[];
+  /** Shorter prefixes are not cached. */
+  readonly minTokens: number;
+}
+
 /** A prompt and the answer to it, as one token sequence. */
 export interface CachePrompt {
   /** Prompt and answer. */
@@ -27,6 +47,8 @@ export interface CachePrompt {
   readonly explicitMarks: boolean;
   /** OpenAI before GPT-5.6, `prompt_cache_retention: "24h"`. */
   readonly extendedRetention: boolean;
+  /** Null: the vendor is not Anthropic. */
+  readonly marked: MarkedPrompt | null;
 }
 
 /** One request's way through a cache. The look-up is done on arrival; what it stores becomes visible by the two calls. */
@@ -35,6 +57,8 @@ export interface CacheVisit {
   readonly cachedTokens: number;
   /** Prompt tokens written to it, where the vendor bills them; otherwise 0. */
   readonly writtenTokens: number;
+  /** Those of them that are written for an hour (Anthropic). */
+  readonly writtenLongTokens: number;
   /** The prompt has been processed (the answer begins). */
   promptDone(nowMs: number): void;
   /** The answer is complete. */

@@ -1,5 +1,6 @@
 import type { Conversation, ToolChoice, ToolSpec } from '../conversation.ts';
 import { type VendorError, vendorError } from '../vendor-error.ts';
+import type { Headers } from './types.ts';
 
 /** Chat Completions, as far as the simulator reads it; both vendors speak it. */
 
@@ -30,6 +31,17 @@ const missing = (param: string): VendorError =>
   vendorError(400, `Missing required parameter: '${param}'.`, 'missing_required_parameter', param);
 const wrong = (param: string, expected: string): VendorError =>
   vendorError(400, `Invalid type for '${param}': expected ${expected}.`, 'invalid_type', param);
+
+const NO_CREDENTIALS: VendorError = vendorError(
+  401,
+  "You didn't provide an API key. Provide it in an Authorization header using Bearer auth (Authorization: Bearer YOUR_KEY).",
+);
+
+/** Credentials are required, whichever they are. */
+export function bearerAccount(headers: Headers): string | VendorError {
+  const authorization = headers.get('authorization') ?? '';
+  return authorization === '' || /^bearer$/i.test(authorization) ? NO_CREDENTIALS : authorization;
+}
 
 /** The function of a tool or tool choice. */
 export function functionOf(tool: Json): Json {
@@ -204,8 +216,11 @@ export function conversationOf(
     toolChoice,
     parallelToolCalls: json['parallel_tool_calls'] !== false,
     thinking: vendor.thinking,
+    thinkingBlocks: null,
     choices,
     maxOutputTokens: vendor.maxOutputTokens,
+    maxPromptTokens: Infinity,
+    stopSequences: [],
     stream: body.stream,
     streamUsage: body.streamOptions['include_usage'] === true,
     obfuscation: body.streamOptions['include_obfuscation'] !== false,

@@ -195,5 +195,6 @@ export function renderDeepseek(
     cacheKey: '',
     explicitMarks: false,
     extendedRetention: false,
+    marked: null,
   };
 }

@@ -2,10 +2,10 @@ import type { Answer, ToolCall } from '../answers.ts';
 import type { Usage } from '../bill.ts';
 import type { Step } from '../steps.ts';
 import { isVendorError, type VendorError } from '../vendor-error.ts';
-import { conversationOf, readChatBody, tokenLimit } from './chat-body.ts';
+import { bearerAccount, conversationOf, readChatBody, tokenLimit } from './chat-body.ts';
 import { renderDeepseek } from './deepseek-render.ts';
 import { deepseekRefusal, deepseekThinks } from './deepseek-rules.ts';
-import { dataEvent, DONE_EVENT } from './sse.ts';
+import { dataEvent, DONE_EVENT, KEEP_ALIVE_COMMENT } from './sse.ts';
 import type { AnswerFrame, AnswerWriter, Call, Dialect } from './types.ts';
 
 /** Constant, so that the same request gets the same bytes. */
@@ -145,6 +145,7 @@ function errorObject(error: VendorError): { error: object } {
 
 export const deepseekDialect: Dialect = {
   name: 'deepseek',
+  account: bearerAccount,
   read(json): Call | VendorError {
     const body = readChatBody(json, MAX_NAME_LENGTH);
     if (isVendorError(body)) return body;
@@ -162,6 +163,7 @@ export const deepseekDialect: Dialect = {
   },
   answer: (frame) => new DeepseekWriter(frame),
   answerId: uuidOf,
+  keepAlive: KEEP_ALIVE_COMMENT,
   errorEvent: (error) => dataEvent(JSON.stringify(errorObject(error))),
   errorBody: (error) => JSON.stringify(errorObject(error)),
   headers: (id) => `x-ds-trace-id: ${id}${id}\r\n`,

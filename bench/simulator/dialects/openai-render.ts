@@ -109,5 +109,6 @@ export function renderOpenai(writer: TokenWriter, body: ChatBody, account: strin
     cacheKey: typeof key === 'string' ? key : '',
     explicitMarks: options['mode'] === 'explicit',
     extendedRetention: retention === undefined ? hasExtendedRetention(model) : retention === '24h',
+    marked: null,
   };
 }

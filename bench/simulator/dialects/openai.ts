@@ -2,10 +2,10 @@ import type { Answer, ToolCall } from '../answers.ts';
 import type { Usage } from '../bill.ts';
 import type { Step } from '../steps.ts';
 import { isVendorError, type VendorError } from '../vendor-error.ts';
-import { conversationOf, readChatBody, tokenLimit } from './chat-body.ts';
+import { bearerAccount, conversationOf, readChatBody, tokenLimit } from './chat-body.ts';
 import { renderOpenai } from './openai-render.ts';
 import { hasBoundaryCache, openaiRefusal } from './openai-rules.ts';
-import { dataEvent, DONE_EVENT } from './sse.ts';
+import { dataEvent, DONE_EVENT, KEEP_ALIVE_COMMENT, namedEvent } from './sse.ts';
 import type { AnswerFrame, AnswerWriter, Call, Dialect } from './types.ts';
 
 /** Constant, so that the same request gets the same bytes. */
@@ -144,6 +144,7 @@ function errorObject(error: VendorError): { error: object } {
 
 export const openaiDialect: Dialect = {
   name: 'openai',
+  account: bearerAccount,
   read(json): Call | VendorError {
     const body = readChatBody(json, MAX_NAME_LENGTH);
     if (isVendorError(body)) return body;
@@ -157,7 +158,8 @@ export const openaiDialect: Dialect = {
   },
   answer: (frame) => new OpenaiWriter(frame),
   answerId,
-  errorEvent: (error) => `event: error\n${dataEvent(JSON.stringify(errorObject(error)))}`,
+  keepAlive: KEEP_ALIVE_COMMENT,
+  errorEvent: (error) => namedEvent('error', JSON.stringify(errorObject(error))),
   errorBody: (error) => JSON.stringify(errorObject(error)),
   headers: (id, processingMs) =>
     `x-request-id: req_${id}\r\nopenai-processing-ms: ${Math.round(processingMs)}\r\nopenai-version: 2020-10-01\r\n`,

@@ -4,9 +4,11 @@ import { isVendorError } from '../vendor-error.ts';
 import { deepseekDialect } from './deepseek.ts';
 import { openaiDialect } from './openai.ts';
 import { gptVersion } from './openai-rules.ts';
-import type { Dialect } from './types.ts';
+import type { Dialect, Headers } from './types.ts';
 
 type Body = Readonly<Record<string, unknown>>;
+
+const NO_HEADERS: Headers = new Map();
 
 const USER = { role: 'user', content: 'hello' };
 const TOOL = { type: 'function', function: { name: 'f', parameters: {} } };
@@ -18,7 +20,7 @@ const CALLS = {
 
 /** `param` or message of the refusal; null: accepted. */
 function refusal(dialect: Dialect, model: string, differences: Body): string | null {
-  const read = dialect.read({ model, messages: [USER], ...differences });
+  const read = dialect.read({ model, messages: [USER], ...differences }, NO_HEADERS);
   if (!isVendorError(read)) return null;
   expect(read.status).toBe(400);
   return read.param ?? read.message;
@@ -141,7 +143,7 @@ describe('requests that vendors accepted', async () => {
       for (const { request } of rows) {
         const body = { ...request, model: file.includes('deepseek') ? 'deepseek-chat' : 'gpt-4o' };
         const dialect = file.includes('deepseek') ? deepseekDialect : openaiDialect;
-        const read = dialect.read(body);
+        const read = dialect.read(body, NO_HEADERS);
         expect(isVendorError(read) ? read.message : null).toBeNull();
       }
     });

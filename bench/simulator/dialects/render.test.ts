@@ -6,13 +6,15 @@ import { TokenWriter } from '../tokens.ts';
 import { isVendorError } from '../vendor-error.ts';
 import { deepseekDialect } from './deepseek.ts';
 import { openaiDialect } from './openai.ts';
-import type { Dialect } from './types.ts';
+import type { Dialect, Headers } from './types.ts';
 
 type Body = Readonly<Record<string, unknown>>;
 
+const NO_HEADERS: Headers = new Map();
+
 /** Rendered prompt with the answer after it, kept beyond the next rendering. */
 function render(dialect: Dialect, body: Body): CachePrompt {
-  const call = dialect.read(body);
+  const call = dialect.read(body, NO_HEADERS);
   if (isVendorError(call)) throw new Error(call.message);
   const prompt = call.render(new TokenWriter(), answerTo(call.conversation, NO_DIRECTIVES, 0), 'account');
   return { ...prompt, tokens: prompt.tokens.slice() };
@@ -49,7 +51,7 @@ describe('DeepSeek', () => {
   const ds = (differences: Body): CachePrompt => render(deepseekDialect, body(differences));
 
   test('the next request goes on where the answer ended', () => {
-    const read = deepseekDialect.read(body({}));
+    const read = deepseekDialect.read(body({}), NO_HEADERS);
     if (isVendorError(read)) throw new Error(read.message);
     const said = answerTo(read.conversation, NO_DIRECTIVES, 0).content?.text;
     const next = ds({ messages: [SYSTEM, USER, { role: 'assistant', content: said }, USER] });

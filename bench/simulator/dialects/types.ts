@@ -7,6 +7,9 @@ import type { Step } from '../steps.ts';
 import type { TokenWriter } from '../tokens.ts';
 import type { VendorError } from '../vendor-error.ts';
 
+/** Header fields of a request; names in lower case. */
+export type Headers = ReadonlyMap<string, string>;
+
 /** A body that was read and found good. */
 export interface Call {
   readonly conversation: Conversation;
@@ -44,14 +47,18 @@ export interface AnswerWriter {
  */
 export interface Dialect {
   readonly name: string;
-  read(body: Readonly<Record<string, unknown>>): Call | VendorError;
+  /** Whoever pays, as told by the headers, or why a request with such headers is not even read. */
+  account(headers: Headers): string | VendorError;
+  read(body: Readonly<Record<string, unknown>>, headers: Headers): Call | VendorError;
   answer(frame: AnswerFrame): AnswerWriter;
   /** The `id` that answers carry for a frame's id. */
   answerId(id: string): string;
-  /** An error in the middle of a stream, as an event. */
-  errorEvent(error: VendorError): string;
+  /** Sign of life in a stream that has not begun to answer. */
+  readonly keepAlive: string;
+  /** An error in the middle of a stream, as an event; `id`: the frame's. */
+  errorEvent(error: VendorError, id: string): string;
   /** An error answer as JSON. */
-  errorBody(error: VendorError): string;
+  errorBody(error: VendorError, id: string): string;
   /** Header lines of every answer, each with its line end. */
   headers(id: string, processingMs: number): string;
 }
