@@ -1,8 +1,13 @@
+import type { DialectId } from '../providers/types.ts';
+import { anthropicMessages } from './anthropic-messages/dialect.ts';
 import { openAiChat } from './openai-chat/dialect.ts';
 import type { Dialect } from './types.ts';
 
-const DIALECTS: Readonly<Record<Dialect['id'], Dialect>> = { [openAiChat.id]: openAiChat };
+const DIALECTS: Readonly<Record<DialectId, Dialect>> = {
+  'openai-chat': openAiChat,
+  'anthropic-messages': anthropicMessages,
+};
 
-export function dialectOf(id: Dialect['id']): Dialect {
+export function dialectOf(id: DialectId): Dialect {
   return DIALECTS[id];
 }

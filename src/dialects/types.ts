@@ -1,5 +1,6 @@
 import type { Usage } from '../billing/usage.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
+import type { DialectId } from '../providers/types.ts';
 
 /** What one event of a stream means to the gateway; everything else passes through to the byte. Reused between events. */
 export interface EventVerdict {
@@ -34,19 +35,24 @@ export interface StreamReader {
   nextChunk(): void;
   /** Judges an event's data, `bytes[start, end)`. */
   judge(bytes: Buffer, start: number, end: number, verdict: EventVerdict): void;
+  /**
+   * Usage of a stream that was cut off here, marked as estimated: exact where the vendor has told it already, the rest by
+   * what came. null when the vendor has told nothing yet; a dialect that tells usage only at the end has no such method.
+   */
+  usageSoFar?(): Usage | null;
 }
 
 /** A wire language, written once: what the gateway must know to relay and meter its answers. */
 export interface Dialect {
-  readonly id: 'openai-chat';
+  readonly id: DialectId;
   /** Behind the provider's base path. */
   readonly path: string;
   /** Usage of a whole answer, or null when it carries none. */
   usageOfBody(body: Uint8Array): Usage | null;
   /** @param stripUsage the gateway asked for usage on its own account: the client must not see it. */
   streamReader(stripUsage: boolean): StreamReader;
-  /** The body of an error answer. */
-  errorBody(error: GatewayError): string;
+  /** The body of an error answer. `requestId` is for dialects that tell it there; all have it as a header. */
+  errorBody(error: GatewayError, requestId?: string): string;
   /** The record that ends a stream which has failed after its head. */
-  errorEvent(error: GatewayError): string;
+  errorEvent(error: GatewayError, requestId?: string): string;
 }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import { JsonDocument } from '../../std/json/document.ts';
-import { ChatRequest, Role } from './request.ts';
+import { Role } from '../request-facts.ts';
+import { ChatRequest } from './request.ts';
 
 const MESSAGES = '"messages":[{"role":"user","content":"x"}]';
 

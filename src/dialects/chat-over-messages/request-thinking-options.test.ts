@@ -1,0 +1,139 @@
+import { describe, expect, test } from 'bun:test';
+import {
+  call,
+  calls,
+  converted,
+  fieldsOf,
+  NEWER,
+  NEWEST,
+  OLDER,
+  refusal,
+  result,
+  USER,
+  withFields,
+} from './request-fixture.ts';
+
+const TOOLS = '"tools":[{"type":"function","function":{"name":"f"}}]';
+const MAX = '"max_tokens":64000';
+const refusedAs = (members: string, model = OLDER): readonly [string, string | undefined] => {
+  const fault = refusal(withFields(members), model);
+  return [fault.code, fault.param];
+};
+const warningsOf = (members: string, model = OLDER): readonly string[] =>
+  converted(withFields(members), model).warnings.map((warning) => warning.slice(0, warning.indexOf(':')));
+
+describe('reasoning_effort', () => {
+  test.each([
+    ['none', '"thinking":{"type":"disabled"}'],
+    ['minimal', '"thinking":{"type":"adaptive"},"output_config":{"effort":"low"}'],
+    ['low', '"thinking":{"type":"adaptive"},"output_config":{"effort":"low"}'],
+    ['medium', '"thinking":{"type":"adaptive"},"output_config":{"effort":"medium"}'],
+    ['high', '"thinking":{"type":"adaptive"},"output_config":{"effort":"high"}'],
+    ['xhigh', '"thinking":{"type":"adaptive"},"output_config":{"effort":"xhigh"}'],
+    ['max', '"thinking":{"type":"adaptive"},"output_config":{"effort":"max"}'],
+  ])('%s on a model that effort steers', (effort, written) => {
+    expect(fieldsOf(`"reasoning_effort":"${effort}"`, NEWER)).toBe(`"max_tokens":128000,${written}`);
+    expect(warningsOf(`"reasoning_effort":"${effort}"`, NEWER)).toEqual([]);
+  });
+
+  test('none is the lowest that the model can do', () => {
+    expect(fieldsOf('"reasoning_effort":"none"', 'claude-sonnet-5-5')).toEndWith(
+      '"thinking":{"type":"between_tools"}',
+    );
+    expect(fieldsOf('"reasoning_effort":"none"', NEWEST)).toEndWith(
+      '"thinking":{"type":"adaptive"},"output_config":{"effort":"low"}',
+    );
+    expect(warningsOf('"reasoning_effort":"none"', NEWEST)).toEqual(['reasoning_effort']);
+  });
+
+  test.each([
+    ['minimal', 1024],
+    ['low', 1024],
+    ['medium', 2048],
+    ['high', 4096],
+    ['xhigh', 8192],
+    ['max', 16_384],
+  ])('%s on a model with a budget: %i tokens', (effort, tokens) => {
+    expect(fieldsOf(`"reasoning_effort":"${effort}"`)).toBe(
+      `${MAX},"thinking":{"type":"enabled","budget_tokens":${tokens}}`,
+    );
+  });
+
+  test('a budget stays below max_tokens', () => {
+    expect(fieldsOf('"reasoning_effort":"high","max_tokens":4097')).toContain('"budget_tokens":4096');
+    expect(fieldsOf('"reasoning_effort":"high","max_tokens":4096')).toContain('"budget_tokens":1024');
+    expect(warningsOf('"reasoning_effort":"high","max_tokens":4096')).toEqual(['reasoning_effort']);
+    expect(fieldsOf('"reasoning_effort":"low","max_tokens":1024')).toBe('"max_tokens":1024');
+    expect(warningsOf('"reasoning_effort":"low","max_tokens":1024')).toEqual(['reasoning_effort']);
+  });
+
+  test('a model that does not think', () => {
+    expect(fieldsOf('"reasoning_effort":"high"', 'claude-3-5-haiku-latest')).toBe('"max_tokens":8192');
+    expect(warningsOf('"reasoning_effort":"high"', 'claude-3-5-haiku-latest')).toEqual(['reasoning_effort']);
+    expect(warningsOf('"reasoning_effort":"none"', 'claude-3-5-haiku-latest')).toEqual([]);
+  });
+
+  test('gives way to a forced tool choice: the vendor takes one of them', () => {
+    const members = `${TOOLS},"tool_choice":"required","reasoning_effort":"low"`;
+    expect(fieldsOf(members)).not.toContain('thinking');
+    expect(fieldsOf(members, NEWER)).toContain('"output_config":{"effort":"low"}');
+    expect(fieldsOf(members, NEWER)).not.toContain('thinking');
+    expect(warningsOf(members, NEWER)).toEqual(['reasoning_effort']);
+  });
+
+  test('a model with a budget thinks on only if its last calls carry signed thinking', () => {
+    const body = (assistant: string): string =>
+      `{"model":"m","reasoning_effort":"low","messages":[${USER},${assistant},${result('a')}]}`;
+    const unsigned = converted(body(calls('a')));
+    expect(unsigned.text).not.toContain('"thinking"');
+    expect(unsigned.warnings).toHaveLength(1);
+    expect(converted(body(calls('a')), NEWER).text).toContain('"thinking":{"type":"adaptive"}');
+    const signed = `{"role":"assistant","thinking_blocks":[{"type":"thinking","thinking":"t","signature":"s"}],"tool_calls":[${call('a')}]}`;
+    expect(converted(body(signed)).text).toContain('"budget_tokens":1024');
+  });
+
+  test('a value that nobody knows is refused', () => {
+    expect(refusedAs('"reasoning_effort":"ultra"')).toEqual(['invalid_value', 'reasoning_effort']);
+  });
+});
+
+describe('thinking, as Anthropic and others have it', () => {
+  test('what fits the model is sent as it stands', () => {
+    expect(fieldsOf('"thinking":{"budget_tokens":5000,"type":"enabled"}')).toBe(
+      `${MAX},"thinking":{"budget_tokens":5000,"type":"enabled"}`,
+    );
+    expect(
+      fieldsOf('"thinking":{"type":"adaptive","display":"summarized"},"reasoning_effort":"max"', NEWER),
+    ).toEndWith('"thinking":{"type":"adaptive","display":"summarized"},"output_config":{"effort":"max"}');
+    expect(fieldsOf('"thinking":{"type":"adaptive"}', NEWER)).toEndWith('"thinking":{"type":"adaptive"}');
+  });
+
+  test.each([
+    ['{"type":"enabled","budget_tokens":1024}', 'low'],
+    ['{"type":"enabled","budget_tokens":2000}', 'medium'],
+    ['{"type":"enabled","budget_tokens":9000}', 'high'],
+    ['{"type":"enabled"}', 'high'],
+  ])('%s is effort %s on a model that effort steers', (thinking, effort) => {
+    expect(fieldsOf(`"thinking":${thinking}`, NEWER)).toEndWith(
+      `"thinking":{"type":"adaptive"},"output_config":{"effort":"${effort}"}`,
+    );
+  });
+
+  test('off is off', () => {
+    expect(fieldsOf('"thinking":{"type":"disabled"},"reasoning_effort":"high"', NEWER)).toEndWith(
+      '"thinking":{"type":"disabled"}',
+    );
+    expect(warningsOf('"thinking":{"type":"disabled"},"reasoning_effort":"high"', NEWER)).toEqual([
+      'reasoning_effort',
+    ]);
+    expect(fieldsOf('"thinking":{"type":"disabled"}')).toEndWith('"thinking":{"type":"disabled"}');
+  });
+
+  test.each([
+    ['{}', 'invalid_value', 'thinking'],
+    ['{"type":"deep"}', 'invalid_value', 'thinking.type'],
+    ['true', 'invalid_type', 'thinking'],
+  ])('%s is refused', (thinking, code, param) => {
+    expect(refusedAs(`"thinking":${thinking}`)).toEqual([code, param]);
+  });
+});

@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { OpenCalls, toolId } from './tool-ids.ts';
+
+describe('ids of calls', () => {
+  test.each(['toolu_01A09q90qw90lq917835lq9', 'call_abc-DEF_123', 'a'])('%s fits and stays', (id) => {
+    expect(toolId(id)).toBe(id);
+    expect(toolId(id, 40)).toBe(id);
+  });
+
+  test.each(['call:1', 'functions.search:0', 'ä', 'a b', '', 'a\n', '\ud800'])(
+    '%j is replaced by a hash',
+    (id) => {
+      expect(toolId(id)).toMatch(/^call_[0-9a-f]{24}$/);
+      expect(toolId(id)).toBe(toolId(id));
+    },
+  );
+
+  test('one that is too long is replaced too', () => {
+    const long = 'a'.repeat(41);
+    expect(toolId(long)).toBe(long);
+    expect(toolId(long, 40)).toMatch(/^call_[0-9a-f]{24}$/);
+    expect(toolId(long, 40)).not.toBe(toolId(`${long}a`, 40));
+    expect(toolId('a'.repeat(40), 40)).toBe('a'.repeat(40));
+  });
+
+  test('different ids stay different, and what was replaced fits', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (one, other) => {
+        expect(toolId(one) === toolId(other)).toBe(one === other);
+        expect(toolId(toolId(one, 40), 40)).toBe(toolId(one, 40));
+      }),
+    );
+    expect(toolId('\ud800')).not.toBe(toolId('\ufffd'));
+  });
+});
+
+test('a call is answered once', () => {
+  const calls = new OpenCalls();
+  expect(calls.unanswered).toBeUndefined();
+  expect([calls.add('a'), calls.add('b'), calls.add('a')]).toEqual([true, true, false]);
+  expect([calls.answer('c'), calls.answer('a'), calls.answer('a')]).toEqual([false, true, false]);
+  expect(calls.unanswered).toBe('b');
+  calls.clear();
+  expect(calls.unanswered).toBeUndefined();
+});
+
+test('many calls are known as few are', () => {
+  const calls = new OpenCalls();
+  const ids = Array.from({ length: 100 }, (_, index) => `call_${index}`);
+  for (const id of ids) expect([calls.add(id), calls.add(id)]).toEqual([true, false]);
+  for (const id of ids.toReversed()) expect([calls.answer(id), calls.answer(id)]).toEqual([true, false]);
+  expect(calls.unanswered).toBeUndefined();
+  for (const id of ids) calls.add(id);
+  for (const id of ids.slice(0, 50)) calls.answer(id);
+  expect(calls.unanswered).toBe('call_50');
+  expect(calls.add('call_0')).toBe(true);
+  expect(calls.add('call_99')).toBe(false);
+});

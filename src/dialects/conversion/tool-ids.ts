@@ -1,0 +1,56 @@
+/** What Anthropic takes as the id of a call. */
+const FITTING = /^[a-zA-Z0-9_-]+$/;
+const HASH_DIGITS = 24;
+const MAX_SHOWN = 64;
+
+/**
+ * The id of a tool call as both dialects take it: the client's own where it fits, else a hash of it, so that a call and
+ * its result keep naming each other in every turn. `maxLength` in characters.
+ */
+export function toolId(text: string, maxLength = Number.POSITIVE_INFINITY): string {
+  return FITTING.test(text) && text.length <= maxLength ? text : `call_${hashOf(text).slice(0, HASH_DIGITS)}`;
+}
+
+/** SHA-256 in hexadecimal digits. Text that is not well-formed is told apart too. */
+export function hashOf(text: string): string {
+  return new Bun.CryptoHasher('sha256')
+    .update(text.isWellFormed() ? text : JSON.stringify(text))
+    .digest('hex');
+}
+
+/** So many ids are compared one by one: it takes less time than hashing them. */
+const FEW = 8;
+
+/** Calls that want a result: both vendors refuse a conversation in which one has none. */
+export class OpenCalls {
+  readonly #few: string[] = [];
+  /** Those beyond {@link FEW}. */
+  readonly #others = new Set<string>();
+
+  /** Id of a call that has no result, cut to be shown; undefined when all have theirs. */
+  get unanswered(): string | undefined {
+    const [id] = this.#few.length > 0 ? this.#few : this.#others;
+    return id?.slice(0, MAX_SHOWN);
+  }
+
+  clear(): void {
+    this.#few.length = 0;
+    this.#others.clear();
+  }
+
+  /** Notes a call; false when one with its id is open already. */
+  add(id: string): boolean {
+    if (this.#few.includes(id) || (this.#others.size > 0 && this.#others.has(id))) return false;
+    if (this.#few.length < FEW) this.#few.push(id);
+    else this.#others.add(id);
+    return true;
+  }
+
+  /** Notes a result; false when no call of that id waits for one. */
+  answer(id: string): boolean {
+    const index = this.#few.indexOf(id);
+    if (index < 0) return this.#others.size > 0 && this.#others.delete(id);
+    this.#few.splice(index, 1);
+    return true;
+  }
+}

@@ -1,0 +1,45 @@
+import {
+  BACKSLASH,
+  CLOSE_ARRAY,
+  CLOSE_OBJECT,
+  OPEN_ARRAY,
+  OPEN_OBJECT,
+  QUOTE,
+} from '../../std/json/bytes.ts';
+
+/**
+ * Tells from the fragments of a JSON text when its object (or array) is closed: nothing of it can follow. It does not
+ * check what lies between; a text that is no object or array never closes.
+ */
+export class ArgumentsProgress {
+  #depth = 0;
+  #inString = false;
+  #escaped = false;
+  #complete = false;
+
+  get complete(): boolean {
+    return this.#complete;
+  }
+
+  push(text: string): void {
+    if (this.#complete) return;
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index);
+      if (this.#inString) {
+        if (this.#escaped) this.#escaped = false;
+        else if (code === BACKSLASH) this.#escaped = true;
+        else if (code === QUOTE) this.#inString = false;
+      } else if (code === QUOTE) this.#inString = true;
+      else if (code === OPEN_OBJECT || code === OPEN_ARRAY) this.#depth++;
+      else if ((code === CLOSE_OBJECT || code === CLOSE_ARRAY) && --this.#depth <= 0) {
+        this.#complete = true;
+        return;
+      }
+    }
+  }
+
+  /** No more will come: the next call has begun under the same index. */
+  close(): void {
+    this.#complete = true;
+  }
+}
