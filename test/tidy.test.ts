@@ -15,6 +15,7 @@ const LAYERS = [
   'providers',
   'config',
   'dialects',
+  'cache',
   'pipeline',
   'dedup',
   'upstream',

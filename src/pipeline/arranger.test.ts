@@ -1,15 +1,20 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { jsonText } from '../std/json/arbitrary-fixture.ts';
-import { runTo } from './pipeline-fixture.ts';
+import { MESSAGES, runTo } from './pipeline-fixture.ts';
 
 /** The tools as the Arranger leaves them, decoded. */
-function arranged(tools: readonly unknown[], passthrough = false): unknown[] {
-  const body = JSON.stringify({ model: 'm', tools, messages: [{ role: 'user', content: 'x' }] });
-  const { blocks, document } = runTo('arranger', body, {}, { passthrough });
+function arranged(
+  tools: readonly unknown[],
+  passthrough = false,
+  [options, input]: typeof MESSAGES = [{}, {}],
+): unknown[] {
+  const messages = [{ role: 'user', content: 'x' }];
+  const body = JSON.stringify({ model: 'm', max_tokens: 9, tools, messages });
+  const { blocks, document, request } = runTo('arranger', body, options, { ...input, passthrough });
   return Array.from(
     { length: blocks.tools.length },
-    (_, index) => JSON.parse(document.source(blocks.tools.at(index))) as unknown,
+    (_, index) => JSON.parse(document.source(request.tools.nodes.at(blocks.tools.at(index)))) as unknown,
   );
 }
 const named = (name: string, mark = 0): unknown => ({ type: 'function', function: { name, mark } });
@@ -40,6 +45,17 @@ describe('arranger', () => {
         expect(arranged(tools)).toEqual(order.map((index) => tools[index]));
       }),
     );
+  });
+
+  test('tools of Messages: by name; those that the vendor runs, and nameless ones, behind them as they came', () => {
+    const own = [{ name: 'c' }, { type: 'custom', name: 'a' }, { type: 'bash_20250124', name: 'bash' }];
+    const vendors = [
+      { type: 'web_search_20250305', name: 'web_search' },
+      { type: 'mcp_toolset', mcp_server_name: 's' },
+      { type: 'code_execution_20260120', name: 'code_execution' },
+    ];
+    const mixed = [vendors[0], own[0], vendors[1], own[1], own[2], vendors[2]];
+    expect(arranged(mixed, false, MESSAGES)).toEqual([own[1], own[2], own[0], ...vendors]);
   });
 
   test('byte-exact mode keeps the order', () => {

@@ -1,41 +1,89 @@
 import type { Envelope } from './envelope.ts';
 
+/** Odd constants of MurmurHash3's finalizers: every bit of what is mixed reaches every bit of the result. */
+const MIX_A = 0x85ebca6b;
+const MIX_B = 0xc2b2ae35;
+
+/** A chain as it stood, to go on from there. */
+export interface ChainState {
+  readonly low: number;
+  readonly high: number;
+}
+
 /**
- * A 64-bit hash of a row of blocks that can be taken further block by block: `chain' = h(chain ‖ h(block))`, h = xxHash3.
+ * A 64-bit hash of a row of blocks that can be taken further block by block: `chain' = mix(chain, h(block))`, h = xxHash3,
+ * in halves of 32 bits. Empty blocks leave it as it is.
  *
- * The state travels as data and not as the hash's seed: of a seed `Bun.hash.xxHash3` uses the lower 32 bits only.
+ * One native call a block: what is called from compiled code costs more than the arithmetic of a mix. It need not resist an
+ * attacker: it says where prompts part, and never who gets whose answer.
  */
 export class BlockChain {
-  readonly #link = new BigUint64Array(2);
+  readonly #hash = new BigUint64Array(1);
+  readonly #halves = new Uint32Array(this.#hash.buffer);
+  #low = 0;
+  #high = 0;
 
-  get value(): bigint {
-    return this.#link[0]!;
+  get state(): ChainState {
+    return { low: this.#low, high: this.#high };
   }
 
-  set value(value: bigint) {
-    this.#link[0] = value;
+  set state({ low, high }: ChainState) {
+    this.#low = low;
+    this.#high = high;
   }
 
   /** 16 hexadecimal digits. */
   get hex(): string {
-    return this.value.toString(16).padStart(16, '0');
+    return hex32(this.#high) + hex32(this.#low);
   }
 
   /** The lower 32 bits, unsigned. */
   get uint32(): number {
-    return Number(BigInt.asUintN(32, this.value));
+    return this.#low;
   }
 
   add(bytes: Buffer, start: number, end: number): void {
-    this.#link[1] = Bun.hash.xxHash3(bytes.subarray(start, end));
-    this.#link[0] = Bun.hash.xxHash3(this.#link);
+    if (start === end) return;
+    this.#hash[0] = Bun.hash.xxHash3(bytes.subarray(start, end));
+    // The order of blocks counts: what was is moved on before the new one joins.
+    let low = Math.imul(this.#low ^ (this.#high >>> 15), MIX_A) ^ this.#halves[0]!;
+    let high = Math.imul(this.#high ^ (low >>> 13), MIX_B) ^ this.#halves[1]!;
+    low = Math.imul(low ^ (high >>> 16), MIX_B);
+    high = Math.imul(high ^ (low >>> 16), MIX_A);
+    this.#low = (low ^ (high >>> 13)) >>> 0;
+    this.#high = (high ^ (low >>> 15)) >>> 0;
   }
 
   /** Starts over with what opens every prompt and stays over a conversation: tools, then the leading system block. */
-  addHead({ blocks, sent }: Envelope): void {
-    this.value = 0n;
-    this.add(sent.bytes, sent.toolsStart, sent.toolsEnd);
-    if (blocks.systemEnd === 0) this.add(sent.bytes, 0, 0);
-    else this.add(sent.bytes, sent.messages.start(0), sent.messages.end(blocks.systemEnd - 1));
+  addHead(envelope: Envelope): void {
+    const { sent } = envelope;
+    this.#low = this.#high = 0;
+    this.addSent(envelope, sent.toolsStart, sent.toolsEnd);
+    this.addSent(envelope, sent.systemStart, sent.systemEnd);
   }
+
+  /** Adds a run of what is sent, without what is no part of the prompt ({@link SentPrompt.cuts}). */
+  addSent({ canonical, sent }: Envelope, start: number, end: number): void {
+    const { bytes, cuts } = sent;
+    let cut = cuts.firstFrom(start);
+    if (cut === cuts.length || cuts.start(cut) >= end) {
+      this.add(bytes, start, end);
+      return;
+    }
+    const from = canonical.length;
+    let at = start;
+    for (; cut < cuts.length && cuts.start(cut) < end; cut++) {
+      canonical.raw(bytes, at, cuts.start(cut));
+      at = cuts.end(cut);
+    }
+    canonical.raw(bytes, at, end);
+    this.add(canonical.view(), from, canonical.length);
+    canonical.truncate(from);
+  }
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+function hex32(value: number): string {
+  return HEX[value >>> 24]! + HEX[(value >>> 16) & 255]! + HEX[(value >>> 8) & 255]! + HEX[value & 255]!;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { runTo } from './pipeline-fixture.ts';
+import { MESSAGES, runTo } from './pipeline-fixture.ts';
 
 /** Numbers of messages in System, History and Query, by roles. */
 function sizes(...roles: readonly string[]): readonly [number, number, number] {
@@ -33,11 +33,11 @@ test('a role in another spelling is the same role', () => {
 });
 
 test('tools are listed in the order of the client; without any the list is empty', () => {
-  const { blocks, document } = runTo(
+  const { blocks, document, request } = runTo(
     'chunker',
     '{"model":"m","tools":[{"name":"b"},{"name":"a"}],"messages":[{"role":"user"}]}',
   );
-  expect([0, 1].map((index) => document.source(blocks.tools.at(index)))).toEqual([
+  expect([0, 1].map((index) => document.source(request.tools.nodes.at(blocks.tools.at(index))))).toEqual([
     '{"name":"b"}',
     '{"name":"a"}',
   ]);
@@ -46,4 +46,11 @@ test('tools are listed in the order of the client; without any the list is empty
     expect(runTo('chunker', `{"model":"m",${tools}"messages":[{"role":"user"}]}`).blocks.tools.length).toBe(
       0,
     );
+});
+
+test('where the system prompt is a field of its own no message is System', () => {
+  const messages = ['system', 'user', 'assistant', 'system', 'user'].map((role) => ({ role, content: 'x' }));
+  const body = JSON.stringify({ model: 'm', max_tokens: 9, system: 's', messages });
+  const { blocks } = runTo('chunker', body, ...MESSAGES);
+  expect([blocks.systemEnd, blocks.historyEnd]).toEqual([0, 3]);
 });

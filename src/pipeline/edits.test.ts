@@ -63,6 +63,17 @@ describe('runs', () => {
     expect(joined(parts)).toBe(text);
   });
 
+  test('an edit within a run leaves views on both sides of it, where they are long enough', () => {
+    const { writer, source, text } = withRuns([long]);
+    const edits = new Edits();
+    edits.add(150_000, 150_000, 'NEW');
+    const parts = edits.apply(writer, source);
+    expect(parts.filter((part) => part.buffer === source.buffer)).toHaveLength(2);
+    expect(joined(parts) === `${text.slice(0, 150_000)}NEW${text.slice(150_000)}`).toBe(true);
+    edits.add(long - 100, long - 100, '!');
+    expect(edits.apply(writer, source).filter((part) => part.buffer === source.buffer)).toHaveLength(2);
+  });
+
   test('edits at, around and within runs give the bytes that plain cutting gives', () => {
     const { writer, source, text } = withRuns([long, 2, long]);
     const places = [

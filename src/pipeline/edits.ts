@@ -1,4 +1,7 @@
-import type { CanonicalWriter } from '../std/json/writer.ts';
+import type { CanonicalWriter, CopiedRun } from '../std/json/writer.ts';
+
+/** What is left of a run between edits is copied below this size: a part more costs a write of its own. */
+const PART_BYTES = 64 * 1024;
 
 interface Edit {
   readonly start: number;
@@ -33,7 +36,7 @@ export class Edits {
    * of `source` and not a copy: fresh memory by the megabyte costs more than everything else that is done to it.
    */
   apply(canonical: CanonicalWriter, source: Uint8Array): readonly Uint8Array[] {
-    const runs = canonical.runs.filter((run) => !this.#touches(run.at, run.at + run.end - run.start));
+    const runs = this.#untouched(canonical.runs);
     let size = canonical.length;
     for (const run of runs) size -= run.end - run.start;
     for (const edit of this.#edits) size += edit.bytes - (edit.end - edit.start);
@@ -68,7 +71,23 @@ export class Edits {
     }
   }
 
-  #touches(start: number, end: number): boolean {
-    return this.#edits.some((edit) => edit.start < end && edit.end > start);
+  /** The runs without what is edited in them; pieces that are shorter than a part should be are left out. */
+  #untouched(runs: readonly CopiedRun[]): readonly CopiedRun[] {
+    const pieces: CopiedRun[] = [];
+    for (const run of runs) {
+      const shift = run.start - run.at;
+      const end = run.end - shift;
+      let from = run.at;
+      const push = (to: number): void => {
+        if (to - from >= PART_BYTES) pieces.push({ at: from, start: from + shift, end: to + shift });
+      };
+      for (const edit of this.#edits) {
+        if (edit.start >= end || edit.end <= from) continue;
+        push(edit.start);
+        from = Math.max(from, edit.end);
+      }
+      push(end);
+    }
+    return pieces;
   }
 }

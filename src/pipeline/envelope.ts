@@ -1,5 +1,7 @@
+import { MessagesRequest } from '../dialects/anthropic-messages/request.ts';
 import { ChatRequest } from '../dialects/openai-chat/request.ts';
-import type { ModelRoute } from '../providers/types.ts';
+import type { RequestFacts } from '../dialects/request-facts.ts';
+import type { DialectId, ModelRoute } from '../providers/types.ts';
 import { JsonDocument } from '../std/json/document.ts';
 import { IntList } from '../std/json/int-list.ts';
 import { CanonicalWriter } from '../std/json/writer.ts';
@@ -9,6 +11,8 @@ import { Spans } from './spans.ts';
 /** What the caller knows of a request besides its body. */
 export interface PipelineInput {
   readonly body: Uint8Array;
+  /** What the client speaks. */
+  readonly dialect: DialectId;
   /** Who may share an answer: the API key's id, or `global`. */
   readonly scope: string;
   readonly routePath: string;
@@ -22,13 +26,13 @@ export interface PipelineInput {
  * The parts of a prompt (DESIGN: System · Tool · History · Query). Messages are counted from 0 in the client's order:
  *
  * ```
- *   0 … systemEnd   leading system and developer messages
+ *   0 … systemEnd   leading system and developer messages, where the system prompt is no field of its own
  *     … historyEnd  up to and with the last assistant message
  *     … the rest    the query
  * ```
  */
 export interface Blocks {
-  /** Nodes of the tool definitions, in the order in which they are sent. */
+  /** The tool definitions in the order in which they are sent, each by its place in the client's list. */
   readonly tools: IntList;
   systemEnd: number;
   historyEnd: number;
@@ -41,13 +45,33 @@ export interface SentPrompt {
   /** The array of tool definitions, brackets included; empty where there is none. */
   toolsStart: number;
   toolsEnd: number;
+  /** The system prompt: a field's value, or the messages that lead; empty where there is none. */
+  systemStart: number;
+  systemEnd: number;
   readonly tools: Spans;
+  /** Of each tool: value node of the client's mark, -1 without one. Empty where no tool has one. */
+  readonly toolMarks: IntList;
   readonly messages: Spans;
+  /** Of each block of the request: the object, or the string in its place. Empty in byte-exact mode. */
+  readonly blocks: Spans;
+  /**
+   * What is no part of the prompt, in ascending order: the client's cache marks, and the brackets around a text block that
+   * stands where a string would say the same. Empty in byte-exact mode.
+   */
+  readonly cuts: Spans;
 }
 
 const NO_BYTES = Buffer.alloc(0);
 const NO_PARTS: readonly Uint8Array[] = [];
-const NO_INPUT: PipelineInput = { body: NO_BYTES, scope: '', routePath: '', headers: '', passthrough: false };
+const NO_WARNINGS: readonly string[] = [];
+const NO_INPUT: PipelineInput = {
+  body: NO_BYTES,
+  dialect: 'openai-chat',
+  scope: '',
+  routePath: '',
+  headers: '',
+  passthrough: false,
+};
 const NO_ROUTE = null as unknown as ModelRoute;
 
 /**
@@ -58,9 +82,25 @@ export class Envelope {
   input: PipelineInput = NO_INPUT;
 
   // Inbound Adapter
+  /** The body in the vendor's dialect. */
   readonly document = new JsonDocument();
-  readonly request = new ChatRequest();
+  readonly readers: Readonly<Record<DialectId, RequestFacts>> = {
+    'openai-chat': new ChatRequest(),
+    'anthropic-messages': new MessagesRequest(),
+  };
+  /** What the client asked for, in its own dialect; nodes are of the document only where that is the vendor's too. */
+  client: RequestFacts = this.readers['openai-chat'];
+  /** What the vendor is asked for. */
+  request: RequestFacts = this.client;
   route: ModelRoute = NO_ROUTE;
+  /** The dialects differ: the body was converted. */
+  converted = false;
+  /** What the conversion lost, for the client. */
+  warnings: readonly string[] = NO_WARNINGS;
+  /** The same in source text: it counts for the identity of the call. */
+  lost = '';
+  /** The vendor takes cache marks for this model. */
+  takesMarks = false;
 
   // Chunker; Arranger (order of the tools)
   readonly blocks: Blocks = { tools: new IntList(), systemEnd: 0, historyEnd: 0 };
@@ -72,8 +112,13 @@ export class Envelope {
     bytes: NO_BYTES,
     toolsStart: 0,
     toolsEnd: 0,
+    systemStart: 0,
+    systemEnd: 0,
     tools: new Spans(),
+    toolMarks: new IntList(),
     messages: new Spans(),
+    blocks: new Spans(),
+    cuts: new Spans(),
   };
   /** Where members are added: after `model`. */
   additionsAt = 0;
@@ -104,6 +149,8 @@ export class Envelope {
   close(): void {
     this.input = NO_INPUT;
     this.route = NO_ROUTE;
+    this.warnings = NO_WARNINGS;
+    this.lost = '';
     this.document.release();
     this.sent.bytes = NO_BYTES;
     this.fullHash = NO_BYTES;

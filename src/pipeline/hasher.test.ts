@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { createHash } from 'node:crypto';
-import { hexOf, prepare, routeTo, type Setting } from './pipeline-fixture.ts';
+import { hexOf, MESSAGES, prepare, routeTo, routeToClaude, type Setting } from './pipeline-fixture.ts';
 import type { Prepared } from './pipeline.ts';
 
 const message = (role: string, content: string): string => JSON.stringify({ role, content });
@@ -38,7 +38,7 @@ describe('FullHash', () => {
           Buffer.concat([
             Buffer.from(ONE),
             Buffer.from([passthrough ? 1 : 0]),
-            ...[scope, '/v1/chat/completions', 'openai', 'm', 'anthropic-beta: x'].map(field),
+            ...[scope, '/v1/chat/completions', 'openai', 'm', 'anthropic-beta: x', ''].map(field),
             ...(scope === 'global' ? [secret, u32(secret.length)] : []),
             u32(Buffer.byteLength(ONE)),
           ]),
@@ -197,4 +197,98 @@ describe('affinity hash', () => {
       counts[ofTurn([SYSTEM, message('user', `q${index}`)]).affinityHash % 4]!++;
     for (const count of counts) expect(count).toBeWithin(60, 140);
   });
+});
+
+describe('Messages', () => {
+  const [options, input] = MESSAGES;
+  const of = (rest: Readonly<Record<string, unknown>>, ...more: Setting): Prepared =>
+    prepare(
+      JSON.stringify({ model: 'claude-opus-4-8', max_tokens: 9, ...rest }),
+      { ...options, ...more[0] },
+      { ...input, ...more[1] },
+    );
+  const said = (role: string, content: unknown): unknown => ({ role, content });
+  const turn = (system: unknown, first: unknown, query: unknown): Prepared =>
+    of({ system, messages: [said('user', first), said('assistant', '1'), said('user', query)] });
+  const block = (text: string, mark: object = {}): unknown => [{ type: 'text', text, ...mark }];
+  const mark = { cache_control: { type: 'ephemeral' } };
+
+  test('the prefix sees system, messages and tools, and not the query', () => {
+    const base = turn('s', 'a', 'q');
+    const all = [
+      base,
+      turn('t', 'a', 'q'),
+      turn('s', 'b', 'q'),
+      turn(undefined, 'a', 'q'),
+      of({ system: 's', tools: [{ name: 'f' }], messages: [said('user', 'a'), said('assistant', '1')] }),
+      // The same bytes in another place.
+      of({ messages: [said('user', 's'), said('user', 'a'), said('assistant', '1'), said('user', 'q')] }),
+    ];
+    expect(new Set(all.map((one) => one.prefixHash)).size).toBe(all.length);
+    expect(turn('s', 'a', 'other').prefixHash).toBe(base.prefixHash);
+  });
+
+  test('a client that moves its marks, and writes blocks where they are, stays on its conversation', () => {
+    const base = turn('s', 'a', 'q');
+    for (const other of [
+      turn(block('s', mark), block('a', mark), block('q', mark)),
+      turn(block('s'), block('a'), 'q'),
+      turn('s', block('a', { cache_control: null }), 'q'),
+      turn(block('s', { cache_control: { ttl: '1h', type: 'ephemeral' } }), 'a', 'q'),
+    ]) {
+      expect(other.prefixHash).toBe(base.prefixHash);
+      expect(other.affinityHash).toBe(base.affinityHash);
+    }
+  });
+
+  test('two blocks are not one, nor is a block with more than a text', () => {
+    const hashes = [
+      turn('s', 'ab', 'q'),
+      turn(
+        's',
+        [
+          { type: 'text', text: 'a' },
+          { type: 'text', text: 'b' },
+        ],
+        'q',
+      ),
+      turn('s', block('ab', { citations: null }), 'q'),
+      turn(
+        's',
+        [
+          { type: 'text', text: 'ab' },
+          { type: 'text', text: '' },
+        ],
+        'q',
+      ),
+    ].map((one) => one.prefixHash);
+    expect(new Set(hashes).size).toBe(hashes.length);
+  });
+
+  test('identity sees version and beta headers, and the marks that the client pays for', () => {
+    const body = { system: 's', messages: [said('user', 'a')] };
+    const hashes = [
+      of(body),
+      of(body, {}, { headers: 'anthropic-version: 2023-06-01' }),
+      of(body, {}, { headers: 'anthropic-version: 2023-06-01\nanthropic-beta: b' }),
+      of({ ...body, system: block('s', mark) }),
+    ].map((one) => hexOf(one.fullHash));
+    expect(new Set(hashes).size).toBe(hashes.length);
+  });
+});
+
+test('of a converted call identity sees what was lost, and whether the client gets usage', () => {
+  const conversionOf = (lost: string) => () => () => ({
+    body: Buffer.from('{"model":"x","max_tokens":7,"messages":[{"role":"user","content":"y"}]}'),
+    warnings: [],
+    lost,
+  });
+  const hash = (text: string, lost: string): string =>
+    hexOf(prepare(text, { resolveModel: routeToClaude, conversionOf: conversionOf(lost) }).fullHash);
+  const streamed = (usage: boolean): string =>
+    body([message('user', 'x')], `,"stream":true,"stream_options":{"include_usage":${usage}}`);
+  const hashes = [hash(ONE, ''), hash(ONE, '"seed":1'), hash(ONE, '"seed":2'), hash(streamed(true), '')];
+  expect(new Set(hashes).size).toBe(hashes.length);
+  expect(hash(streamed(false), '')).toBe(hashes[0]!);
+  expect(hash(ONE, '"seed":1')).toBe(hashes[1]!);
 });

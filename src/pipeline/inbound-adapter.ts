@@ -1,33 +1,36 @@
+import type { RequestConversion } from '../dialects/conversion.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { ModelRoute } from '../providers/types.ts';
+import type { DialectId, ModelRoute } from '../providers/types.ts';
+import type { JsonDocument } from '../std/json/document.ts';
 import { JsonDuplicateKeyError, JsonSyntaxError } from '../std/json/errors.ts';
-import type { Stage } from './envelope.ts';
+import type { Envelope, Stage } from './envelope.ts';
 
 /** A longer model name is cut in the message. */
 const MAX_SHOWN = 128;
 
-/** Inbound Adapter: the client's dialect → what the gateway must know; the model's name → where it goes. */
-export function inboundAdapter(resolveModel: (model: string) => ModelRoute | null): Stage {
+/** How long what is marked is kept. */
+export type CacheTtl = '5m' | '1h';
+
+/** Which conversion turns requests of the one dialect into the other's. */
+export type ConversionChooser = (client: DialectId, vendor: DialectId) => RequestConversion;
+
+/**
+ * Inbound Adapter: the client's dialect → what the gateway must know; the model's name → where it goes; and where the
+ * vendor speaks another dialect, the body in that one: every later stage works on what the vendor will read.
+ */
+export function inboundAdapter(
+  resolveModel: (model: string) => ModelRoute | null,
+  conversionOf: ConversionChooser,
+  cacheTtl: CacheTtl,
+): Stage {
   return {
     name: 'inbound_adapter',
     run(envelope) {
-      const { document, input, request } = envelope;
-      if (input.body.byteLength === 0)
-        throw new GatewayError('invalid_json', 'The request body is empty: send a JSON object.');
-      try {
-        document.parse(input.body);
-      } catch (error) {
-        throw asClientError(error);
-      }
-      request.read(document);
-      const route = resolveModel(request.model);
-      if (route === null) {
-        throw new GatewayError(
-          'model_not_found',
-          `The model '${request.model.slice(0, MAX_SHOWN)}' reaches no configured provider (by alias, provider/model, name, or default provider).`,
-          { param: 'model' },
-        );
-      }
+      const { document, input, readers } = envelope;
+      parse(document, input.body);
+      const client = readers[input.dialect];
+      client.read(document);
+      const route = resolve(resolveModel, client.model);
       if (input.passthrough && route.rewritten) {
         throw new GatewayError(
           'passthrough_alias',
@@ -35,9 +38,59 @@ export function inboundAdapter(resolveModel: (model: string) => ModelRoute | nul
           { param: 'model' },
         );
       }
+      const { cacheMarks, dialect } = route.provider.profile;
       envelope.route = route;
+      envelope.client = client;
+      envelope.request = readers[dialect];
+      envelope.takesMarks = cacheMarks?.models.test(route.upstreamModel) ?? false;
+      envelope.converted = dialect !== input.dialect;
+      if (envelope.converted) convert(envelope, conversionOf(input.dialect, dialect), cacheTtl);
+      if (envelope.takesMarks && !input.passthrough) envelope.request.locateBlocks(document);
     },
   };
+}
+
+function parse(document: JsonDocument, body: Uint8Array): void {
+  if (body.byteLength === 0)
+    throw new GatewayError('invalid_json', 'The request body is empty: send a JSON object.');
+  try {
+    document.parse(body);
+  } catch (error) {
+    throw asClientError(error);
+  }
+}
+
+function resolve(resolveModel: (model: string) => ModelRoute | null, model: string): ModelRoute {
+  const route = resolveModel(model);
+  if (route !== null) return route;
+  throw new GatewayError(
+    'model_not_found',
+    `The model '${model.slice(0, MAX_SHOWN)}' reaches no configured provider (by alias, provider/model, name, or default provider).`,
+    { param: 'model' },
+  );
+}
+
+/** Replaces the document by the body in the vendor's dialect, and reads that. */
+function convert(envelope: Envelope, conversion: RequestConversion, cacheTtl: CacheTtl): void {
+  const { document, input, request, route, takesMarks } = envelope;
+  if (input.passthrough) {
+    throw new GatewayError(
+      'unsupported_value',
+      `Byte-exact mode cannot translate: the model '${route.upstreamModel.slice(0, MAX_SHOWN)}' is served by a vendor that speaks another dialect.`,
+      { param: 'model' },
+    );
+  }
+  const { body, lost, warnings } = conversion(document, {
+    upstreamModel: route.upstreamModel,
+    cacheMarks: takesMarks,
+    reasoningContent: route.provider.profile.reasoningContent,
+    cacheTtl,
+  });
+  // Arguments that were text are part of the body now: nested too deep, they are found out here.
+  parse(document, body);
+  request.read(document);
+  envelope.lost = lost;
+  envelope.warnings = warnings;
 }
 
 function asClientError(error: unknown): unknown {

@@ -9,12 +9,13 @@ const WITH_USAGE = ',"stream_options":{"include_usage":true';
  * client's own bytes, not copied.
  *
  * Usage of a stream is asked for where the provider can tell it; the relay takes it out again for a client that did not.
+ * A dialect that always tells has nothing to be asked for.
  */
 export const outboundAdapter: Stage = {
   name: 'outbound_adapter',
   run(envelope) {
-    const { additionsAt, canonical, edits, input, request, route, streamOptionsEnd, streamOptionsStart } =
-      envelope;
+    const { additionsAt, canonical, document, edits, input, request, route } = envelope;
+    const { streamOptionsEnd, streamOptionsStart } = envelope;
     envelope.usageAdded = false;
     if (input.passthrough) {
       envelope.body = [input.body];
@@ -25,7 +26,7 @@ export const outboundAdapter: Stage = {
       if (streamOptionsStart < 0) edits.add(additionsAt, additionsAt, `${WITH_USAGE}}`);
       else edits.add(streamOptionsStart, streamOptionsEnd, withUsage(envelope));
     }
-    envelope.body = edits.apply(canonical, input.body);
+    envelope.body = edits.apply(canonical, document.bytes);
   },
 };
 

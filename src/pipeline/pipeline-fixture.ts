@@ -1,4 +1,6 @@
-import type { ModelRoute } from '../providers/types.ts';
+import { anthropic } from '../providers/anthropic/profile.ts';
+import { openrouter } from '../providers/openrouter/profile.ts';
+import type { ModelRoute, ProviderProfile } from '../providers/types.ts';
 import { Envelope, type PipelineInput, type Stage } from './envelope.ts';
 import { stagesInOrder, type StageOptions } from './order.ts';
 import { Pipeline, type PipelineOptions, type Prepared } from './pipeline.ts';
@@ -29,6 +31,25 @@ export function routeTo(
   };
 }
 
+const routeBy = (profile: ProviderProfile, upstreamModel: string): ModelRoute => {
+  const { provider } = routeTo(upstreamModel);
+  return {
+    provider: { ...provider, id: profile.id, profile, promptCacheKey: false },
+    upstreamModel,
+    rewritten: false,
+  };
+};
+
+/** Claude models at Anthropic, and behind a host that speaks Chat Completions. */
+export const routeToClaude = (model: string): ModelRoute => routeBy(anthropic, model);
+export const routeToOpenRouter = (model: string): ModelRoute => routeBy(openrouter, model);
+
+/** A client that speaks Messages with a vendor that does. */
+export const MESSAGES: [Partial<PipelineOptions>, Partial<PipelineInput>] = [
+  { resolveModel: routeToClaude },
+  { dialect: 'anthropic-messages', routePath: '/v1/messages' },
+];
+
 export const OPTIONS: PipelineOptions = {
   cacheInject: true,
   toolSort: true,
@@ -38,6 +59,7 @@ export const OPTIONS: PipelineOptions = {
 export function inputOf(body: string | Uint8Array, rest: Partial<PipelineInput> = {}): PipelineInput {
   return {
     body: typeof body === 'string' ? Buffer.from(body) : body,
+    dialect: 'openai-chat',
     scope: 'key-1',
     routePath: '/v1/chat/completions',
     headers: '',

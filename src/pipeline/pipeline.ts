@@ -1,4 +1,4 @@
-import type { ModelRoute } from '../providers/types.ts';
+import type { DialectId, ModelRoute } from '../providers/types.ts';
 import { Envelope, type PipelineInput, type Stage, type StageName } from './envelope.ts';
 import { stagesInOrder, type StageOptions } from './order.ts';
 
@@ -17,7 +17,13 @@ export class Prepared {
   /** As the client named it. */
   readonly model: string;
   readonly stream: boolean;
+  /** What the vendor speaks; an answer in another dialect than the client's has to be converted. */
+  readonly vendorDialect: DialectId;
+  readonly converted: boolean;
+  /** What the conversion of the request lost, one sentence each, for the client to know. */
+  readonly warnings: readonly string[];
   readonly usageRequested: boolean;
+  /** The gateway asked for usage on its own account, and the client must not see it. Never of a converted call. */
   readonly usageAdded: boolean;
   readonly shareable: boolean;
   readonly maxOutputTokens: number | null;
@@ -35,15 +41,18 @@ export class Prepared {
   #parts: readonly Uint8Array[];
 
   constructor(envelope: Envelope) {
-    const { request } = envelope;
+    const { client, request } = envelope;
     this.route = envelope.route;
-    this.model = request.model;
-    this.stream = request.stream;
-    this.usageRequested = request.usageRequested;
-    this.usageAdded = envelope.usageAdded;
-    this.shareable = request.shareable;
-    this.maxOutputTokens = request.maxOutputTokens;
-    this.n = request.n;
+    this.model = client.model;
+    this.stream = client.stream;
+    this.vendorDialect = request.shape.dialect;
+    this.converted = envelope.converted;
+    this.warnings = envelope.warnings;
+    this.usageRequested = client.usageRequested;
+    this.usageAdded = envelope.usageAdded && !envelope.converted;
+    this.shareable = client.shareable && request.shareable;
+    this.maxOutputTokens = client.maxOutputTokens ?? request.maxOutputTokens;
+    this.n = client.n;
     this.inputBytes = envelope.input.body.byteLength;
     this.bodyBytes = envelope.body.reduce((sum, part) => sum + part.byteLength, 0);
     this.fullHash = envelope.fullHash;

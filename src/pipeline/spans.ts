@@ -26,4 +26,16 @@ export class Spans {
   end(index: number): number {
     return this.#ends.at(index);
   }
+
+  /** Index of the first that starts at or after an offset, the length if none does; they must be in ascending order. */
+  firstFrom(offset: number): number {
+    let low = 0;
+    let high = this.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.start(middle) < offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
 }

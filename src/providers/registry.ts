@@ -1,13 +1,15 @@
+import { anthropic } from './anthropic/profile.ts';
 import { compatible } from './compatible/profile.ts';
 import { deepseek } from './deepseek/profile.ts';
 import { openai } from './openai/profile.ts';
-import type { Account, ModelRoute, Origin, Provider, ProviderProfile } from './types.ts';
+import { openrouter } from './openrouter/profile.ts';
+import type { Account, DialectId, ModelRoute, Origin, Provider, ProviderProfile } from './types.ts';
 
 /** What to do when there is nobody to send requests to. */
 export const NO_PROVIDER =
   'no upstream is configured: set DEEPSEEK_API_KEY or OPENAI_API_KEY, or name a provider in the file of TOKENROUTER_CONFIG';
 
-const PROFILES: readonly ProviderProfile[] = [deepseek, openai];
+const PROFILES: readonly ProviderProfile[] = [deepseek, openai, anthropic, openrouter];
 
 /** What configuration says of one provider; plain data, so that it crosses threads. */
 export interface ProviderSettings {
@@ -42,6 +44,15 @@ export function parseBaseUrl(text: string): { origin: Origin; basePath: string }
   return { origin, basePath: url.pathname.replace(/\/+$/, '') };
 }
 
+/**
+ * The path of the API from that of a base URL, a trailing `/v1` neither doubled nor demanded. OpenAI's SDKs have it in
+ * their base URL, and other servers another path in its place; Anthropic's add it to any.
+ */
+function apiPath(dialect: DialectId, path: string): string {
+  const given = dialect === 'anthropic-messages' ? path.endsWith('/v1') : path !== '';
+  return given ? path : `${path}/v1`;
+}
+
 function resolveProvider(settings: ProviderSettings): Provider {
   const known = knownProfile(settings.id);
   const profile = known ?? compatible(settings.id, settings.baseUrl ?? '');
@@ -51,8 +62,7 @@ function resolveProvider(settings: ProviderSettings): Provider {
     id: settings.id,
     profile: settings.streamUsage === null ? profile : { ...profile, streamUsage: settings.streamUsage },
     origin,
-    // The SDKs' base URL ends in /v1; a bare host means the same (a trailing /v1 is neither doubled nor demanded).
-    basePath: basePath === '' ? '/v1' : basePath,
+    basePath: apiPath(profile.dialect, basePath),
     accounts: settings.accounts,
     promptCacheKey:
       settings.promptCacheKey ??
