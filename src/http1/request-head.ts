@@ -38,8 +38,8 @@ export class HostError extends ProtocolError {
 const HOST = /^(?:\[[0-9a-fA-F:.]{2,64}\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9a-fA-F]{2})+)(?::(\d{0,5}))?$/;
 const MAX_PORT = 65_535;
 const ABSOLUTE = /^https?:\/\/[^/?#]+(\/[^?#]*)?/i;
-/** What a target is made of (RFC 3986 §2); other bytes must come percent-encoded, and a fragment not at all. */
-const TARGET = /^[!"$-~]+$/;
+const HASH = 0x23;
+const DELETE = 0x7f;
 
 /** The last Host field that was sound: a thread's clients all send the same. */
 let soundHost = '';
@@ -61,7 +61,7 @@ export function parseRequestHead(bytes: Buffer, start: number, end: number): Req
   if (
     versionAt - 1 <= targetAt ||
     text.charCodeAt(versionAt - 1) !== SPACE ||
-    !text.startsWith('HTTP/1.', versionAt)
+    !isVersion(text, versionAt)
   )
     throw new ProtocolError('malformed request line');
   const minor = text.charCodeAt(versionAt + 7) - ZERO;
@@ -88,18 +88,28 @@ export function parseRequestHead(bytes: Buffer, start: number, end: number): Req
   };
 }
 
+const VERSION = 'HTTP/1.';
+
+function isVersion(text: string, at: number): boolean {
+  for (let index = 0; index < VERSION.length; index++)
+    if (text.charCodeAt(at + index) !== VERSION.charCodeAt(index)) return false;
+  return true;
+}
+
 function pathOf(text: string, start: number, end: number): string {
-  const target = text.slice(start, end);
-  if (!TARGET.test(target)) throw new ProtocolError('malformed request target');
-  let path = target;
-  if (target.charCodeAt(0) !== SLASH) {
-    // §3.2.2: the absolute form must be taken; `*` and the authority form are for OPTIONS and CONNECT.
-    const absolute = ABSOLUTE.exec(target);
-    if (absolute === null && target !== '*') throw new ProtocolError('malformed request target');
-    path = absolute === null ? target : (absolute[1] ?? '/');
+  let query = end;
+  for (let at = start; at < end; at++) {
+    const code = text.charCodeAt(at);
+    // RFC 3986 §2: other bytes must come percent-encoded, and a fragment not at all.
+    if (code <= SPACE || code >= DELETE || code === HASH) throw new ProtocolError('malformed request target');
+    if (code === QUESTION && query === end) query = at;
   }
-  for (let at = 0; at < path.length; at++) if (path.charCodeAt(at) === QUESTION) return path.slice(0, at);
-  return path;
+  const target = text.slice(start, query);
+  // §3.2.2: the absolute form must be taken; `*` and the authority form are for OPTIONS and CONNECT.
+  if (target.charCodeAt(0) === SLASH || target === '*') return target;
+  const absolute = ABSOLUTE.exec(target);
+  if (absolute === null) throw new ProtocolError('malformed request target');
+  return absolute[1] ?? '/';
 }
 
 function checkHost(fields: HeaderFields, http10: boolean): void {

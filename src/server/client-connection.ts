@@ -40,7 +40,6 @@ type Phase = (typeof PHASE)[keyof typeof PHASE];
 
 const CR = 0x0d;
 const LF = 0x0a;
-const HEAD_END = Buffer.from('\r\n\r\n');
 const FIRST_HELD_BYTES = 1_024;
 /** Bytes of a body that nobody has asked for, or of requests behind the one that is answered; more stay in the system. */
 const MAX_AHEAD_BYTES = 64 * 1024;
@@ -277,13 +276,12 @@ export class ClientConnection implements Carrier {
     if (start >= bytes.length) return bytes.length;
     this.#phase = PHASE.Head;
     const { maxHeadBytes } = this.#host;
-    let end = bytes.indexOf(HEAD_END, start);
-    end = end < 0 ? findHeadEnd(bytes, start, bytes.length) : end + HEAD_END.length;
-    if (end < 0 ? bytes.length - start > maxHeadBytes : end - start > maxHeadBytes) {
+    const end = findHeadEnd(bytes, start, Math.min(bytes.length, start + maxHeadBytes));
+    if (end < 0) {
+      if (bytes.length - start < maxHeadBytes) return -1;
       this.#refuse('head_too_large');
       return bytes.length;
     }
-    if (end < 0) return -1;
     let head: RequestHead;
     try {
       head = parseRequestHead(bytes, start, end);
