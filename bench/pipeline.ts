@@ -136,7 +136,14 @@ interface Cost {
 }
 
 function measure(body: Uint8Array): Cost {
-  const input = { body, scope: 'key', routePath: '/v1/chat/completions', headers: '', passthrough: false };
+  const input = {
+    body,
+    dialect: 'openai-chat' as const,
+    scope: 'key',
+    routePath: '/v1/chat/completions',
+    headers: '',
+    passthrough: false,
+  };
   const whole: number[] = [];
   const plain = new Pipeline(options);
   const joined: number[] = [];

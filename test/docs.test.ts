@@ -118,7 +118,7 @@ describe('docs/configuration.md', () => {
   });
 
   test("states the vendors' addresses", () => {
-    for (const id of ['deepseek', 'openai']) {
+    for (const id of ['deepseek', 'openai', 'anthropic']) {
       const row = rows.find((one) => code(one['variable']) === `${id.toUpperCase()}_BASE_URL`);
       expect(row?.['default']).toBe(`*\`${knownProfile(id)!.defaultBaseUrl}\`*`);
     }
@@ -127,7 +127,7 @@ describe('docs/configuration.md', () => {
   test('marks what has no effect yet: nothing reads it', () => {
     const source = sourceTexts('src').filter(([path]) => !path.endsWith('config/environment.ts'));
     // Warned of at the start, and not read otherwise.
-    const warned = new Set(['REDIS_URL', 'ANTHROPIC_API_KEY']);
+    const warned = new Set(['REDIS_URL']);
     const idle = Object.keys(schema).filter(
       (name) => warned.has(name) || !source.some(([, text]) => new RegExp(`\\b${name}\\b`).test(text)),
     );
@@ -247,6 +247,7 @@ test('links between the documents lead somewhere', () => {
     'src/README.md',
     'deployments/README.md',
     'docs/api.md',
+    'docs/conversions.md',
     'docs/configuration.md',
     'docs/errors.md',
     'docs/metrics.md',

@@ -51,7 +51,14 @@ for (const [size, body] of [
   await time(`JSON.parse, ${size}`, body.length, () => JSON.parse(text));
   await time(`lossless JSON parse, ${size}`, body.length, () => document.parse(body));
   const pipeline = new Pipeline(pipelineOptions);
-  const input = { body, scope: 'key', routePath: '/v1/chat/completions', headers: '', passthrough: false };
+  const input = {
+    body,
+    dialect: 'openai-chat' as const,
+    scope: 'key',
+    routePath: '/v1/chat/completions',
+    headers: '',
+    passthrough: false,
+  };
   await time(`whole pipeline, ${size}`, body.length, () => pipeline.prepare(input));
 }
 

@@ -24,7 +24,14 @@ function measure(kind: PipelineCost['kind'], text: string, forMs: number): Pipel
   const body = new Uint8Array(Buffer.from(text));
   const at = Buffer.from(body.buffer).indexOf('################');
   if (at < 0) throw new Error('a body without its number');
-  const input = { body, scope: 'key', routePath: '/v1/chat/completions', headers: '', passthrough: false };
+  const input = {
+    body,
+    dialect: 'openai-chat' as const,
+    scope: 'key',
+    routePath: '/v1/chat/completions',
+    headers: '',
+    passthrough: false,
+  };
   let runs = 0;
   const repeat = (pipeline: Pipeline, durationMs: number, into: number[]): void => {
     const untilMs = performance.now() + durationMs;

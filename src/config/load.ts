@@ -144,6 +144,7 @@ export function loadConfig(variables: Variables, options: { readonly dev?: boole
   const providers = fileProviders(file, variables, faults);
   mergeVendor(providers, 'deepseek', env.DEEPSEEK_API_KEY, env.DEEPSEEK_BASE_URL);
   mergeVendor(providers, 'openai', env.OPENAI_API_KEY, env.OPENAI_BASE_URL);
+  mergeVendor(providers, 'anthropic', env.ANTHROPIC_API_KEY, env.ANTHROPIC_BASE_URL);
 
   let defaultProvider = file.default_provider ?? null;
   if (providers.length === 0 && env.TOKENROUTER_FALLBACK_BASE_URL !== undefined) {

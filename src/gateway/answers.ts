@@ -24,9 +24,10 @@ export function errorAnswer(
   fields = '',
 ): WholeAnswer {
   let all = JSON_TYPE + fieldLine('x-request-id', requestId) + fields;
+  if (dialect.id === 'anthropic-messages') all += fieldLine('request-id', requestId);
   if (error.retryAfterS !== undefined) all += fieldLine('retry-after', String(error.retryAfterS));
   if (error.spec.status === 401) all += fieldLine('www-authenticate', 'Bearer');
-  return { status: error.spec.status, fields: all, body: dialect.errorBody(error) };
+  return { status: error.spec.status, fields: all, body: dialect.errorBody(error, requestId) };
 }
 
 /** Anything that is not in the catalogue is a defect and says nothing of itself to the client. */

@@ -19,6 +19,7 @@ import type { ProviderLimit, RateLimiter } from './limits.ts';
 import type { Recorder } from './recorder.ts';
 import type { RequestHeads } from './request-heads.ts';
 import { requestIdOf } from './request-id.ts';
+import { meaningOf } from './vendor-headers.ts';
 
 /** What a chat request needs on its way, wired once per thread. */
 export interface ChatDeps {
@@ -50,7 +51,7 @@ export interface ChatDeps {
 }
 
 /**
- * `POST /v1/chat/completions`: the way of a request up to dedup.
+ * `POST /v1/chat/completions` and `/v1/messages`: the way of a request up to dedup.
  *
  * accept → authenticate → admit → body → pipeline; what follows is an {@link Exchange}.
  */
@@ -70,11 +71,13 @@ export async function handleChat(request: Incoming, deps: ChatDeps): Promise<voi
     const reading = readBody(request, deps.maxBodyBytes);
     const body = reading instanceof Promise ? await reading : reading;
     const bodyAtMs = deps.now();
+    const meaning = meaningOf(request.fields, deps.dialect.id);
     const prepared = deps.pipeline.prepare({
       body,
+      dialect: deps.dialect.id,
       scope: deps.dedupScope === 'global' ? 'global' : key.id,
       routePath: deps.routePath,
-      headers: '',
+      headers: meaning,
       passthrough: wantsPassthrough(request.fields, key),
     });
     if (key.allowedModels !== null && !key.allowedModels.includes(prepared.model)) {
@@ -83,7 +86,7 @@ export async function handleChat(request: Incoming, deps: ChatDeps): Promise<voi
       });
     }
     place.settle(prepared.stream);
-    new Exchange(request, requestId, key, prepared, place, deps, startedAtMs, bodyAtMs).run();
+    new Exchange(request, requestId, key, prepared, meaning, place, deps, startedAtMs, bodyAtMs).run();
   } catch (thrown) {
     place?.leave();
     const error = asGatewayError(readFailure(thrown, deps.maxBodyBytes));

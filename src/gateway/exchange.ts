@@ -2,6 +2,7 @@ import { holdNanoUsd } from '../billing/quota.ts';
 import { tokensOf } from '../billing/usage.ts';
 import type { AnswerHead, AnswerMeta } from '../dedup/answer.ts';
 import { DedupTable, MAX_ATTEMPTS, type Lead } from '../dedup/dedup-table.ts';
+import { answerConversion } from '../dialects/answer-conversions.ts';
 import { dialectOf } from '../dialects/registry.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Prepared } from '../pipeline/pipeline.ts';
@@ -15,10 +16,10 @@ import type { ChatDeps } from './chat.ts';
 import { AnswerClient, type ClientEvents } from './clients.ts';
 import { VendorCall, type VendorOutcome } from './vendor-call.ts';
 
-const UNPRICED = fieldLine(
-  'x-tokenrouter-warning',
-  'no price is known for this model: its cost is not counted',
-);
+const UNPRICED = 'no price is known for this model: its cost is not counted';
+/** Longest warning that goes into a header; some proxies refuse larger heads. */
+const MAX_WARNING_CHARACTERS = 1_024;
+const NO_WARNINGS: readonly string[] = [];
 
 /**
  * One request from dedup to its last byte: leads or follows a call, and is its client in either case.
@@ -30,6 +31,8 @@ export class Exchange implements ClientEvents {
   readonly #requestId: string;
   readonly #key: KeyRecord;
   readonly #prepared: Prepared;
+  /** Field lines of the client's that a vendor of its dialect gets. */
+  readonly #meaning: string;
   readonly #place: Place;
   readonly #deps: ChatDeps;
   readonly #bodyAtMs: number;
@@ -44,7 +47,7 @@ export class Exchange implements ClientEvents {
   #firstBytesAtMs = -1;
   #status = 200;
   #closed = false;
-  #unpriced = false;
+  #warnings = NO_WARNINGS;
   readonly #startedAtMs: number;
 
   constructor(
@@ -52,6 +55,7 @@ export class Exchange implements ClientEvents {
     requestId: string,
     key: KeyRecord,
     prepared: Prepared,
+    meaning: string,
     place: Place,
     deps: ChatDeps,
     startedAtMs: number,
@@ -61,10 +65,12 @@ export class Exchange implements ClientEvents {
     this.#requestId = requestId;
     this.#key = key;
     this.#prepared = prepared;
+    this.#meaning = meaning;
     this.#place = place;
     this.#deps = deps;
     this.#startedAtMs = startedAtMs;
     this.#bodyAtMs = bodyAtMs;
+    this.#warnings = prepared.warnings;
     this.#shared =
       deps.dedup !== null &&
       prepared.shareable &&
@@ -87,7 +93,8 @@ export class Exchange implements ClientEvents {
   fields(head: AnswerHead, meta: AnswerMeta | null): string {
     this.#status = head.status;
     let fields = `x-request-id: ${this.#requestId}\r\nx-tokenrouter-provider: ${this.#prepared.route.provider.id}\r\nx-tokenrouter-dedup: ${this.#role}\r\nx-tokenrouter-prefix-hash: ${this.#prepared.prefixHash}\r\n`;
-    if (this.#unpriced) fields += UNPRICED;
+    if (this.#warnings.length > 0) fields += warningLine(this.#warnings);
+    if (this.#deps.dialect.id === 'anthropic-messages') fields += `request-id: ${this.#requestId}\r\n`;
     if (meta !== null && meta.cacheReadTokens !== null)
       fields += `x-tokenrouter-cached-tokens: ${meta.cacheReadTokens}\r\n`;
     if (meta !== null && meta.costNanoUsd !== null) {
@@ -146,11 +153,11 @@ export class Exchange implements ClientEvents {
 
   /** The one that calls the vendor: money first, then the call. */
   #lead(lead: Lead, role: 'leader' | 'off'): void {
-    const { prices, providerLimit, transports, heads, now, wallClockMs } = this.#deps;
+    const { dialect, prices, providerLimit, transports, heads, now, wallClockMs } = this.#deps;
     const prepared = this.#prepared;
     const { provider, upstreamModel } = prepared.route;
     const price = prices.find(provider.id, upstreamModel);
-    this.#unpriced = price === null;
+    if (price === null) this.#warnings = [...this.#warnings, UNPRICED];
     const held =
       price === null ? 0 : holdNanoUsd(price, prepared.inputBytes, prepared.maxOutputTokens, prepared.n);
     try {
@@ -165,6 +172,14 @@ export class Exchange implements ClientEvents {
     const call = new VendorCall({
       answer: lead.answer,
       dialect: dialectOf(provider.profile.dialect),
+      conversion: answerConversion(dialect.id, provider.profile.dialect),
+      context: prepared.converted
+        ? {
+            model: prepared.model,
+            usageRequested: prepared.usageRequested,
+            nowS: Math.floor(wallClockMs() / 1_000),
+          }
+        : null,
       origin: provider.origin,
       price,
       inputBytes: prepared.inputBytes,
@@ -176,7 +191,7 @@ export class Exchange implements ClientEvents {
     this.#waitFromMs = now();
     call.start(
       transports.of(provider.origin),
-      heads.chat(prepared, prepared.bodyBytes),
+      heads.chat(prepared, prepared.bodyBytes, this.#meaning),
       prepared.takeParts(),
     );
   }
@@ -247,4 +262,10 @@ export class Exchange implements ClientEvents {
       this.#firstBytesAtMs < 0 ? -1 : this.#firstBytesAtMs - this.#startedAtMs,
     );
   }
+}
+
+function warningLine(warnings: readonly string[]): string {
+  const text = warnings.join('; ');
+  const cut = text.length > MAX_WARNING_CHARACTERS ? `${text.slice(0, MAX_WARNING_CHARACTERS)}...` : text;
+  return fieldLine('x-tokenrouter-warning', cut);
 }

@@ -1,34 +1,70 @@
 import { dialectOf } from '../dialects/registry.ts';
 import type { Prepared } from '../pipeline/pipeline.ts';
-import type { Provider } from '../providers/types.ts';
+import type { Account, Provider } from '../providers/types.ts';
+import { DEFAULT_ANTHROPIC_VERSION } from './vendor-headers.ts';
+
+/** What `path` a head is for is chosen at construction: the dialect's own, or one below it. */
+const COUNT_TOKENS = '/count_tokens';
+
+interface ProviderHeads {
+  readonly chat: readonly string[];
+  readonly countTokens: readonly string[];
+  /** Field lines of a call that was converted, or whose client has said nothing. */
+  readonly defaults: string;
+}
+
+function headsOf(provider: Provider): ProviderHeads {
+  const { accounts, basePath, profile } = provider;
+  const { host, port, tls } = provider.origin;
+  const name = host.includes(':') ? `[${host}]` : host;
+  const authority = port === (tls ? 443 : 80) ? name : `${name}:${port}`;
+  const credentials = ({ apiKey }: Account): string =>
+    profile.keyHeader === undefined
+      ? `Authorization: Bearer ${apiKey}\r\n`
+      : `${profile.keyHeader}: ${apiKey}\r\n`;
+  const heads = (path: string): readonly string[] => {
+    const common =
+      `POST ${basePath}${path} HTTP/1.1\r\nHost: ${authority}\r\n` +
+      'Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\nAccept-Encoding: identity\r\nUser-Agent: tokenrouter\r\n';
+    const lines = accounts.length === 0 ? [''] : accounts.map(credentials);
+    return lines.map((line) => `${common}${line}Content-Length: `);
+  };
+  const { path } = dialectOf(profile.dialect);
+  return {
+    chat: heads(path),
+    countTokens: heads(path + COUNT_TOKENS),
+    defaults: profile.dialect === 'anthropic-messages' ? DEFAULT_ANTHROPIC_VERSION : '',
+  };
+}
 
 /**
- * Request heads for vendors, built once per (provider, account); a call appends its content length.
+ * Request heads for vendors, built once per (provider, account); a call appends its content length and what its client says
+ * in headers.
  *
  * The account follows the conversation's hash: caches belong to accounts, so one conversation stays with one of them.
  */
 export class RequestHeads {
-  readonly #heads = new Map<string, readonly string[]>();
+  readonly #heads = new Map<string, ProviderHeads>();
 
   constructor(providers: readonly Provider[]) {
-    for (const provider of providers) {
-      const { host, port, tls } = provider.origin;
-      const name = host.includes(':') ? `[${host}]` : host;
-      const authority = port === (tls ? 443 : 80) ? name : `${name}:${port}`;
-      const common =
-        `POST ${provider.basePath}${dialectOf(provider.profile.dialect).path} HTTP/1.1\r\nHost: ${authority}\r\n` +
-        'Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\nAccept-Encoding: identity\r\nUser-Agent: tokenrouter\r\n';
-      const keys = provider.accounts.map(
-        (account) => `${common}Authorization: Bearer ${account.apiKey}\r\nContent-Length: `,
-      );
-      this.#heads.set(provider.id, keys.length > 0 ? keys : [`${common}Content-Length: `]);
-    }
+    for (const provider of providers) this.#heads.set(provider.id, headsOf(provider));
   }
 
-  /** Request line and fields of a call, blank line included. */
-  chat(prepared: Prepared, bodyBytes: number): string {
-    const heads = this.#heads.get(prepared.route.provider.id) ?? [];
-    const index = heads.length === 1 ? 0 : prepared.affinityHash % heads.length;
-    return `${heads[index] ?? ''}${bodyBytes}\r\n\r\n`;
+  /** Request line and fields of a call, blank line included. `meaning`: field lines of a client of the vendor's dialect. */
+  chat(prepared: Prepared, bodyBytes: number, meaning: string): string {
+    const { chat, defaults } = this.#of(prepared.route.provider);
+    const index = chat.length === 1 ? 0 : prepared.affinityHash % chat.length;
+    return `${chat[index]!}${bodyBytes}\r\n${prepared.converted ? defaults : meaning}\r\n`;
+  }
+
+  /** As {@link chat}, for a question about tokens. */
+  countTokens(provider: Provider, bodyBytes: number, meaning: string): string {
+    return `${this.#of(provider).countTokens[0]!}${bodyBytes}\r\n${meaning}\r\n`;
+  }
+
+  #of(provider: Provider): ProviderHeads {
+    const heads = this.#heads.get(provider.id);
+    if (heads === undefined) throw new Error(`no request head for ${provider.id}`);
+    return heads;
   }
 }

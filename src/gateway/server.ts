@@ -8,18 +8,24 @@ import { fieldLine } from '../server/reply-head.ts';
 import { asGatewayError, errorAnswer, jsonAnswer, type WholeAnswer } from './answers.ts';
 import { authenticate } from './authenticate.ts';
 import { handleChat, type ChatDeps } from './chat.ts';
+import { countTokens } from './count-tokens.ts';
 import type { ControlPlane } from './control-plane.ts';
-import { listModels } from './models.ts';
+import { anthropicModel, anthropicModels, listModels } from './models.ts';
 import { requestIdOf } from './request-id.ts';
 
 /** How long a client may be silent while it sends its request, takes its answer, or between two requests. */
 const CLIENT_IDLE_MS = 120_000;
 const MAX_HEAD_BYTES = 32 * 1024;
+/** Paths whose clients are Anthropic's, known or not. */
+const MESSAGES_PATH = /^(?:\/v1)?\/messages(?:\/|$)/;
 
 export interface ServerOptions {
   readonly host: string;
   readonly port: number;
+  /** Clients that speak Chat Completions. */
   readonly chat: ChatDeps;
+  /** Clients that speak Anthropic Messages. */
+  readonly messages: ChatDeps;
   readonly registry: ProviderRegistry;
   readonly control: ControlPlane;
   /** True when clients should come back on a new connection: this thread carries far more than its share, or stops. */
@@ -30,8 +36,10 @@ export interface ServerOptions {
 type Handler = (request: Incoming) => WholeAnswer | Promise<WholeAnswer>;
 
 interface Route {
+  /** Whose errors are in which shape. */
+  readonly client: ChatDeps;
   readonly methods: Readonly<Record<string, Handler>> | null;
-  readonly chat: ChatDeps | null;
+  readonly chat: boolean;
 }
 
 /** A path segment's text; one that is no valid percent-encoding stands for itself, and will not be found. */
@@ -48,13 +56,20 @@ class Router {
   readonly #exact = new Map<string, Route>();
   readonly #below: (readonly [prefix: string, route: Route])[] = [];
 
-  chat(path: string, chat: ChatDeps): void {
-    this.#exact.set(path, { methods: null, chat });
+  readonly #client: ChatDeps;
+
+  /** @param client whose errors the plain routes have. */
+  constructor(client: ChatDeps) {
+    this.#client = client;
+  }
+
+  chat(path: string, client: ChatDeps): void {
+    this.#exact.set(path, { client, methods: null, chat: true });
   }
 
   /** A path that ends in `*` stands for everything that begins so; the first that fits counts. */
-  add(path: string, methods: Readonly<Record<string, Handler>>): void {
-    const route = { methods, chat: null };
+  add(path: string, methods: Readonly<Record<string, Handler>>, client = this.#client): void {
+    const route = { client, methods, chat: false };
     if (path.endsWith('*')) this.#below.push([path.slice(0, -1), route]);
     else this.#exact.set(path, route);
   }
@@ -64,25 +79,36 @@ class Router {
   }
 }
 
-function routesOf({ chat, control, registry }: ServerOptions): Router {
+function routesOf({ chat, control, messages, registry }: ServerOptions): Router {
   const known = async (request: Incoming): Promise<ReturnType<typeof listModels>> => {
     await authenticate(request.fields, chat.keys, chat.wallClockMs());
     return listModels(registry, chat.prices);
   };
   const json = (request: Incoming, body: object): WholeAnswer =>
     jsonAnswer(body, 200, fieldLine('x-request-id', requestIdOf(request.fields)));
-  const models: Handler = async (request) => json(request, await known(request));
+  /** Anthropic's clients name the version of their API in every request. */
+  const isAnthropic = (request: Incoming): boolean => request.fields.get('anthropic-version') !== null;
+  const models: Handler = async (request) => {
+    const list = await known(request);
+    return json(request, isAnthropic(request) ? anthropicModels(list.data) : list);
+  };
   const model: Handler = async (request) => {
     const id = decoded(request.path.replace(/^(\/v1)?\/models\//, ''));
     const found = (await known(request)).data.find((one) => one.id === id);
-    if (found !== undefined) return json(request, found);
+    if (found !== undefined) return json(request, isAnthropic(request) ? anthropicModel(found) : found);
     throw new GatewayError('model_not_found', `The model '${id}' is not listed here.`, { param: 'model' });
   };
   const admin: Handler = (request) => control.admin(request);
 
-  const router = new Router();
+  const count: Handler = (request) => countTokens(request, messages, registry);
+
+  const router = new Router(chat);
   router.chat('/v1/chat/completions', chat);
   router.chat('/chat/completions', chat);
+  router.chat('/v1/messages', messages);
+  router.chat('/messages', messages);
+  router.add('/v1/messages/count_tokens', { POST: count }, messages);
+  router.add('/messages/count_tokens', { POST: count }, messages);
   router.add('/v1/models', { GET: models });
   router.add('/v1/models/*', { GET: model });
   router.add('/models', { GET: models });
@@ -98,31 +124,31 @@ function routesOf({ chat, control, registry }: ServerOptions): Router {
 
 /** The HTTP face of one proxy thread. All threads listen on one port; the kernel spreads the connections. */
 export function serve(options: ServerOptions): HttpListener {
-  const { chat, shedding } = options;
-  const { dialect } = chat;
+  const { chat, messages, shedding } = options;
   const router = routesOf(options);
 
-  const refuse = (request: Incoming, thrown: unknown, fields = ''): void => {
+  const refuse = (request: Incoming, client: ChatDeps, thrown: unknown, fields = ''): void => {
     const error = asGatewayError(thrown);
     const requestId = requestIdOf(request.fields);
     if (error.code === 'internal_error') chat.onDefect(error, requestId);
     chat.recorder.refused(error);
-    const answer = errorAnswer(dialect, error, requestId, fields);
+    const answer = errorAnswer(client.dialect, error, requestId, fields);
     request.send(answer.status, answer.fields, answer.body);
   };
   /** Every other method on a known path is a 405 that names what is allowed. */
-  const refuseMethod = (request: Incoming, allowed: string): void =>
+  const refuseMethod = (request: Incoming, client: ChatDeps, allowed: string): void =>
     refuse(
       request,
+      client,
       new GatewayError('method_not_allowed', `${request.method} is not allowed here; allowed: ${allowed}.`),
       fieldLine('allow', allowed),
     );
-  const answerWhole = async (request: Incoming, handler: Handler): Promise<void> => {
+  const answerWhole = async (request: Incoming, client: ChatDeps, handler: Handler): Promise<void> => {
     try {
       const { status, fields, body } = await handler(request);
       request.send(status, fields, body);
     } catch (thrown) {
-      refuse(request, thrown);
+      refuse(request, client, thrown);
     }
   };
 
@@ -139,22 +165,24 @@ export function serve(options: ServerOptions): HttpListener {
       if (route === undefined) {
         refuse(
           request,
+          MESSAGES_PATH.test(request.path) ? messages : chat,
           new GatewayError('not_found', `There is nothing at ${request.method} ${request.path}.`),
         );
-      } else if (route.chat !== null) {
-        if (request.method === 'POST') void handleChat(request, route.chat);
-        else refuseMethod(request, 'POST');
+      } else if (route.chat) {
+        if (request.method === 'POST') void handleChat(request, route.client);
+        else refuseMethod(request, route.client, 'POST');
       } else {
         // HEAD goes where GET does; the server leaves out the body.
         const handler = route.methods?.[request.method === 'HEAD' ? 'GET' : request.method];
-        if (handler === undefined) refuseMethod(request, Object.keys(route.methods ?? {}).join(', '));
-        else void answerWhole(request, handler);
+        if (handler === undefined)
+          refuseMethod(request, route.client, Object.keys(route.methods ?? {}).join(', '));
+        else void answerWhole(request, route.client, handler);
       }
     },
     refusal(fault) {
       const error = httpFault(fault);
       chat.recorder.refused(error);
-      return errorAnswer(dialect, error, requestIdOf(null));
+      return errorAnswer(chat.dialect, error, requestIdOf(null));
     },
     onDefect(thrown) {
       chat.onDefect(asGatewayError(thrown), 'none');

@@ -121,6 +121,7 @@ export function startProxyThread(
   const stages: number[] = [];
   const pipeline = new Pipeline({
     cacheInject: env.CACHE_INJECT_ENABLED,
+    cacheTtl: env.CACHE_TTL,
     toolSort: env.TOOL_SORT_ENABLED,
     resolveModel: registry.providers.length === 0 ? noProvider : (model) => registry.resolve(model),
     hashSecret: start.hashSecret,
@@ -173,6 +174,7 @@ export function startProxyThread(
     control,
     shedding: () => shedding || admission.closing,
     chat,
+    messages: { ...chat, dialect: dialectOf('anthropic-messages'), routePath: '/v1/messages' },
   });
 
   let beats = 0;

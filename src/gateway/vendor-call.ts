@@ -3,16 +3,20 @@ import { estimateUsage, tokensOfBytes } from '../billing/estimate.ts';
 import type { Price } from '../billing/prices.ts';
 import type { Usage } from '../billing/usage.ts';
 import type { Answer, AnswerMeta, AnswerProducer } from '../dedup/answer.ts';
+import type { AnswerContext, AnswerConversion } from '../dialects/conversion.ts';
 import type { Dialect } from '../dialects/types.ts';
 import type { ErrorCode } from '../errors/catalogue.ts';
 import type { Origin } from '../providers/types.ts';
 import type { UpstreamCall, UpstreamHandler, UpstreamTransport } from '../upstream/transport.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { HeaderFields } from '../http1/fields.ts';
+import { fieldLine } from '../server/reply-head.ts';
+import { asGatewayError } from './answers.ts';
 import { StreamRelay } from './stream-relay.ts';
 
 /** Vendor headers a client may want; everything else stays behind. */
 const RELAYED_HEADERS = ['content-type', 'openai-processing-ms', 'x-sim-upstream-ms'];
+const JSON_TYPE = 'content-type: application/json\r\n';
 const RELAYED_ON_ERROR = ['retry-after', 'retry-after-ms', 'x-should-retry'];
 
 /** What may stand in a header field (RFC 9110 §5.5); anything else would break the client's answer. */
@@ -51,7 +55,12 @@ export interface VendorOutcome {
 
 export interface VendorCallOptions {
   readonly answer: Answer;
+  /** What the vendor speaks. */
   readonly dialect: Dialect;
+  /** Turns its answers into the client's dialect; null where that is the same. */
+  readonly conversion: AnswerConversion | null;
+  /** What the conversion must know of the request. */
+  readonly context: AnswerContext | null;
   readonly origin: Origin;
   readonly price: Price | null;
   /** For estimates. */
@@ -75,6 +84,8 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
   #call: UpstreamCall | null = null;
   #relay: StreamRelay | null = null;
   #status = 0;
+  /** As the vendor sent it. */
+  #vendorStatus = 0;
   #refusedCredentials = false;
   /** Field lines of the vendor's that clients see. */
   #fields = '';
@@ -128,12 +139,17 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
       this.#failUnbilled('The vendor compressed its answer, which it was asked not to do.');
       return;
     }
+    this.#vendorStatus = status;
     this.#status = clientStatus(status);
     this.#refusedCredentials = status === 401 || status === 402 || status === 403;
     for (const name of RELAYED_HEADERS) this.#relayHeader(headers, name);
-    if (status >= 400) for (const name of RELAYED_ON_ERROR) this.#relayHeader(headers, name);
+    if (status >= 400) for (const name of RELAYED_ON_ERROR) this.#relayHint(headers, name);
     if (status >= 300 || !(headers.get('content-type') ?? '').startsWith('text/event-stream')) return;
-    this.#relay = new StreamRelay(this.#options.dialect.streamReader(this.#options.stripUsage));
+    const { context, conversion, dialect, stripUsage } = this.#options;
+    this.#relay = new StreamRelay(
+      dialect.streamReader(stripUsage),
+      conversion === null || context === null ? null : conversion.stream(context),
+    );
     this.#fields += 'cache-control: no-cache\r\n';
     this.#options.answer.head({ status, fields: this.#fields, streamed: true });
   }
@@ -143,6 +159,7 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
     if (this.#relay !== null) {
       const bytes = this.#relay.push(chunk, start, end);
       if (bytes !== null) this.#options.answer.append(bytes);
+      if (this.#relay.failed) this.#giveUp();
       return;
     }
     this.#size += end - start;
@@ -175,6 +192,18 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
     if (value !== null && FIELD_VALUE.test(value)) this.#fields += `${name}: ${value}\r\n`;
   }
 
+  /** Tells when to come back, under the name that the client's dialect has for it. */
+  #relayHint(headers: HeaderFields, name: string): void {
+    const { conversion, wallClockMs } = this.#options;
+    if (conversion === null) {
+      this.#relayHeader(headers, name);
+      return;
+    }
+    const value = headers.get(name);
+    const hint = value === null ? null : conversion.header(name, value, wallClockMs());
+    if (hint !== null) this.#fields += fieldLine(hint[0], hint[1]);
+  }
+
   #endStream(relay: StreamRelay): void {
     const bytes = relay.end();
     if (bytes !== null) this.#options.answer.append(bytes);
@@ -201,10 +230,37 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
       }
       this.#usage = dialect.usageOfBody(body);
     }
+    let converted: Uint8Array;
+    try {
+      converted = this.#convert(body);
+    } catch (thrown) {
+      const error = asGatewayError(thrown);
+      this.#fail(error.code, error.message);
+      return;
+    }
     const meta = this.#finish(this.#status);
     answer.head({ status: this.#status, fields: this.#fields, streamed: false });
-    answer.append(body);
+    answer.append(converted);
     answer.end(meta);
+  }
+
+  /** The answer in the client's dialect. */
+  #convert(body: Uint8Array): Uint8Array {
+    const { context, conversion } = this.#options;
+    if (conversion === null || context === null) return body;
+    if (this.#vendorStatus < 300) return conversion.body(body, context);
+    const error = conversion.error(this.#vendorStatus, body);
+    this.#status = error.status;
+    // Whatever the vendor's was, a page of HTML as well: this is JSON.
+    this.#fields = JSON_TYPE + this.#fields.replace(/^content-type:.*\r\n/m, '');
+    return error.body;
+  }
+
+  /** The conversion has told the client of a failure: the rest of the vendor's stream is of no use. */
+  #giveUp(): void {
+    const meta = this.#finish(this.#status);
+    this.#call?.abort();
+    this.#options.answer.end(meta);
   }
 
   /** No model has answered: a redirect, a captive portal, a wrong base URL. Nothing is estimated for it. */

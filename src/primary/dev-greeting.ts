@@ -1,5 +1,9 @@
 /** A model of each built-in vendor for the first request. */
-const FIRST_MODEL: Readonly<Record<string, string>> = { deepseek: 'deepseek-flash', openai: 'gpt-4o-mini' };
+const FIRST_MODEL: Readonly<Record<string, string>> = {
+  deepseek: 'deepseek-flash',
+  openai: 'gpt-4o-mini',
+  anthropic: 'claude-haiku-4-5',
+};
 
 /** What `make dev` prints: a request that works when pasted. `vendors` null: the bundled simulator answers. */
 export async function printDevGreeting(options: {

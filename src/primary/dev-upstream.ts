@@ -20,7 +20,7 @@ export function startDevUpstream(): { configure(config: Config): Config; stop():
     configure: (config) => ({
       ...config,
       routing: {
-        providers: [provider('deepseek'), provider('openai'), provider('simulator')],
+        providers: [provider('deepseek'), provider('openai'), provider('anthropic'), provider('simulator')],
         aliases: config.routing.aliases,
         defaultProvider: 'simulator',
       },

@@ -47,8 +47,6 @@ function readConfig(dev: boolean): Config {
 /** What is set, accepted, and not in use yet: better said than found out. */
 function warnOfUnused({ env }: Config, log: Log): void {
   if (env.REDIS_URL !== undefined) log.warn({}, 'REDIS_URL is set, but nothing is kept in Redis yet');
-  if (env.ANTHROPIC_API_KEY !== undefined)
-    log.warn({}, 'ANTHROPIC_API_KEY is set, but the Anthropic dialect is not built yet');
 }
 
 /** The folder, made where it is missing, and the admin token in it. */

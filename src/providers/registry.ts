@@ -7,7 +7,7 @@ import type { Account, DialectId, ModelRoute, Origin, Provider, ProviderProfile 
 
 /** What to do when there is nobody to send requests to. */
 export const NO_PROVIDER =
-  'no upstream is configured: set DEEPSEEK_API_KEY or OPENAI_API_KEY, or name a provider in the file of TOKENROUTER_CONFIG';
+  'no upstream is configured: set DEEPSEEK_API_KEY, OPENAI_API_KEY or ANTHROPIC_API_KEY, or name a provider in the file of TOKENROUTER_CONFIG';
 
 const PROFILES: readonly ProviderProfile[] = [deepseek, openai, anthropic, openrouter];
 

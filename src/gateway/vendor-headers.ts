@@ -1,0 +1,27 @@
+import type { HeaderFields } from '../http1/fields.ts';
+import type { DialectId } from '../providers/types.ts';
+
+/** The version that is sent where the client names none, and for converted requests: it takes every parameter there is. */
+const ANTHROPIC_VERSION = '2023-06-01';
+export const DEFAULT_ANTHROPIC_VERSION = `anthropic-version: ${ANTHROPIC_VERSION}\r\n`;
+
+/** A version is a date, betas are a list of tokens; what else a client sends there does not go out. */
+const VERSION = /^[\w.-]{1,64}$/;
+const BETAS = /^[\w.-]+(?:[ \t]*,[ \t]*[\w.-]+)*$/;
+const MAX_BETA_CHARACTERS = 4_096;
+
+/**
+ * Headers of a client that carry meaning for a vendor of its own dialect, as field lines in one canonical form: they go out
+ * with the call and count for the identity of the request. '' for a dialect that has none.
+ */
+export function meaningOf(fields: HeaderFields, dialect: DialectId): string {
+  if (dialect === 'openai-chat') return '';
+  const version = fields.get('anthropic-version');
+  const lines =
+    version === null || version === ANTHROPIC_VERSION || !VERSION.test(version)
+      ? DEFAULT_ANTHROPIC_VERSION
+      : `anthropic-version: ${version}\r\n`;
+  const betas = fields.all('anthropic-beta').join(',');
+  if (betas === '' || betas.length > MAX_BETA_CHARACTERS || !BETAS.test(betas)) return lines;
+  return `${lines}anthropic-beta: ${betas.replaceAll(/[ \t]/g, '')}\r\n`;
+}
