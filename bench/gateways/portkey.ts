@@ -6,6 +6,7 @@ import { CHAT_PATH, VENDOR_KEY, type Gateway } from './types.ts';
 /** The Portkey gateway as its package starts it, under the Bun that runs this. */
 export const portkey: Gateway = {
   name: 'portkey',
+  warms: true,
   start: async (settings) => {
     const port = freePort();
     const child = await startChild({

@@ -37,6 +37,7 @@ async function createClientKey(port: number): Promise<string> {
 /** This project, as `make build` made it, with one thread per core unless told otherwise. */
 export const tokenrouter: Gateway = {
   name: 'tokenrouter',
+  warms: true,
   start: async (settings) => {
     const port = freePort();
     const child = await startChild({

@@ -25,6 +25,8 @@ export interface RunningGateway {
 /** One competitor of a comparison. */
 export interface Gateway {
   readonly name: string;
+  /** Its code is compiled while it runs: it gets a load of its own before it is measured. */
+  readonly warms?: boolean;
   start(settings: GatewaySettings): Promise<RunningGateway>;
 }
 

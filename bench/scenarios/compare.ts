@@ -6,6 +6,7 @@ import { tokenrouter } from '../gateways/tokenrouter.ts';
 import type { Gateway, GatewaySettings } from '../gateways/types.ts';
 import { mergeEncoded } from '../measure/histogram.ts';
 import { median } from '../measure/statistics.ts';
+import { warmRequests } from './loads.ts';
 import type { Driver } from '../load/run.ts';
 import { measure, type LoadShape, type Sample } from './sample.ts';
 import type { BenchContext } from './types.ts';
@@ -29,6 +30,8 @@ export interface Comparison {
   readonly gateways: readonly Gateway[];
   readonly rounds: number;
   readonly load: LoadShape;
+  /** What warms a gateway that is compiled while it runs; plain requests unless given. */
+  readonly warm?: LoadShape;
   readonly settings?: (gateway: Gateway) => Omit<GatewaySettings, 'upstreamPort' | 'folder'>;
   readonly upstreamThreads?: number;
   readonly driver?: Driver;
@@ -48,6 +51,7 @@ export async function compare(context: BenchContext, comparison: Comparison): Pr
         round,
         variant: comparison.variant,
         load: comparison.load,
+        warm: gateway.warms === true && !context.quick ? (comparison.warm ?? warmRequests()) : null,
         ...(comparison.settings === undefined ? {} : { settings: comparison.settings(gateway) }),
         ...(comparison.upstreamThreads === undefined ? {} : { upstreamThreads: comparison.upstreamThreads }),
         ...(comparison.driver === undefined ? {} : { driver: comparison.driver }),

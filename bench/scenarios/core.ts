@@ -1,6 +1,6 @@
 import { limits } from '../limits.ts';
 import { compare, pickGateways, ratioOf } from './compare.ts';
-import { BODY_BYTES, plainRequests, streamRequests } from './loads.ts';
+import { BODY_BYTES, plainRequests, streamRequests, warmStreams } from './loads.ts';
 import { eventMs } from './sample.ts';
 import { comparisonTable, cpuFigure, errors, figure, timesNginx } from './tables.ts';
 import { check, type Scenario } from './types.ts';
@@ -14,17 +14,16 @@ const EVENT_INTERVAL_MS = 25;
 const EVENTS_PER_STREAM = 120;
 /** Every gateway with one thread or process: with generator and upstream, that is all that two cores carry at once. */
 const WORKERS = 1;
-/** Code that is compiled while it runs reaches its last tier after about a hundred thousand requests. */
-const WARMUP_MS = 12_000;
 
 /** CPU per request and per relayed event beside nginx: the two figures that survive a noisy machine. */
 export const core: Scenario = {
   name: 'core',
   title: 'CPU per request and per event',
+  byNameOnly: true,
   method: `Closed loop, every gateway with one worker. Requests: ${CONNECTIONS} connections, bodies of ${BODY_BYTES} bytes, each different, upstream answers at once. Streams: ${STREAM_COUNT} at a time, an event every ${EVENT_INTERVAL_MS} ms. CPU is user and system time of all the gateway's processes and threads over the measured window.`,
   run: async (context) => {
     const gateways = pickGateways(context, ['direct', 'nginx', 'haproxy', 'tokenrouter']);
-    const windows = windowsOf(context, { warmupMs: WARMUP_MS, windowMs: 4000, parts: 4, rounds: 3 });
+    const windows = windowsOf(context, { warmupMs: 2000, windowMs: 4000, parts: 4, rounds: 3 });
     const { rounds } = windows;
     const requests = plainRequests(windows, CONNECTIONS);
     const streams = streamRequests(windows, STREAM_COUNT, EVENTS_PER_STREAM, EVENT_INTERVAL_MS);
@@ -41,6 +40,7 @@ export const core: Scenario = {
         gateways,
         rounds,
         load: streams,
+        warm: warmStreams(),
         settings: () => ({ streams: true, workers: WORKERS }),
       })),
     ];

@@ -16,6 +16,18 @@ export function plainRequests(windows: Windows, connections: number): LoadShape 
   };
 }
 
+/** Code that is compiled while it runs reaches its last tier after about a hundred thousand requests. */
+const WARM_MS = 9_000;
+const WARM_CONNECTIONS = 64;
+
+const warmWindows = { warmupMs: WARM_MS, windowMs: 200, parts: 1, rounds: 1 };
+
+/** What warms a gateway that relays plain requests. */
+export const warmRequests = (): LoadShape => plainRequests(warmWindows, WARM_CONNECTIONS);
+
+/** What warms a gateway that relays streams. */
+export const warmStreams = (): LoadShape => streamRequests(warmWindows, 400, 40, 25);
+
 /** Closed loop of streams, started evenly over most of the warm-up so that they do not end together. */
 export function streamRequests(
   windows: Windows,

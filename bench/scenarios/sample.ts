@@ -174,9 +174,16 @@ export async function observe(stage: Stage, options: ObserveOptions): Promise<Sa
   }
 }
 
-/** One gateway in fresh processes, driven by one plan. */
-export function measure(options: GatewayOptions & ObserveOptions): Promise<Sample> {
-  return withGateway(options, (stage) => observe(stage, options));
+/** One gateway in fresh processes, driven by one plan; before it by `warm`, of which nothing is reported. */
+export function measure(
+  options: GatewayOptions & ObserveOptions & { readonly warm?: LoadShape | null },
+): Promise<Sample> {
+  const { warm } = options;
+  return withGateway(options, async (stage) => {
+    if (warm !== undefined && warm !== null)
+      await observe(stage, { load: warm, variant: 'warm', round: options.round });
+    return observe(stage, options);
+  });
 }
 
 function summaries(

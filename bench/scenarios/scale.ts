@@ -67,7 +67,7 @@ export const scale: Scenario = {
   title: 'Scale of state',
   method: `Closed loop, ${CONNECTIONS} connections. API keys: so many exist, and requests use up to ${ACTIVE_KEYS.toLocaleString('en-US')} of them in turn; the last row uses every one, so that hardly any is in a cache. Prefixes: the same load before and after ${PREFIXES.toLocaleString('en-US')} requests with a system prompt of their own.`,
   run: async (context) => {
-    const windows = windowsOf(context, { warmupMs: 2500, windowMs: 2500, parts: 1, rounds: 1 });
+    const windows = windowsOf(context, { warmupMs: 8000, windowMs: 2500, parts: 1, rounds: 1 });
     const base = plainRequests(windows, CONNECTIONS);
     const most = context.quick ? 20_000 : MOST_KEYS;
     const samples: Sample[] = [];

@@ -1,7 +1,7 @@
 import { limits } from '../limits.ts';
 import { median } from '../measure/statistics.ts';
 import { compare, percentileCurve, pickGateways, ratioOf } from './compare.ts';
-import { streamRequests } from './loads.ts';
+import { streamRequests, warmStreams } from './loads.ts';
 import { eventMs, type Sample } from './sample.ts';
 import { comparisonTable, cpuFigure, errors, figure, timesNginx } from './tables.ts';
 import { check, type Scenario } from './types.ts';
@@ -25,7 +25,7 @@ export const streams: Scenario = {
     'Closed loop, streams start evenly. The upstream writes the time of sending into each event; added latency is the time of arrival less that. P99 is taken in windows of one second; shown is their median. Time to first token is from the request to the first content event, less the upstream’s own time.',
   run: async (context) => {
     const gateways = pickGateways(context, ['direct', 'nginx', 'tokenrouter']);
-    const windows = windowsOf(context, { warmupMs: 5000, windowMs: 8000, parts: 8, rounds: 3 });
+    const windows = windowsOf(context, { warmupMs: 5000, windowMs: 6000, parts: 6, rounds: 3 });
     const samples: Sample[] = [];
     for (const { variant, streams, perS, eventsPerStream } of SHAPES)
       samples.push(
@@ -34,6 +34,7 @@ export const streams: Scenario = {
           gateways,
           rounds: windows.rounds,
           load: streamRequests(windows, streams, eventsPerStream, 1000 / perS),
+          warm: warmStreams(),
           settings: () => ({ streams: true }),
         })),
       );

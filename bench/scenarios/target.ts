@@ -54,7 +54,7 @@ function netOverheadMs(
 export const target: Scenario = {
   name: 'target',
   title: '10,000 requests per second, open loop',
-  method: `Requests leave by a schedule (bursts of one millisecond), whatever the answers do; latency counts from the time a request was due. (a) ${CONNECTIONS_A} connections, the upstream answers at once. (b) ${CONNECTIONS_B.toLocaleString('en-US')} connections, the upstream answers after ${UPSTREAM_MS} ms, ${DUPLICATE_SHARE * 100} % of the requests repeat one sent at most ${DUPLICATE_AGE_MS} ms earlier. Net overhead is a percentile of overhead less the same percentile of the direct run of that round. nginx has two workers in (b), since one may not open 20,000 descriptors.`,
+  method: `Warm. Requests leave by a schedule (bursts of one millisecond), whatever the answers do; latency counts from the time a request was due. (a) ${CONNECTIONS_A} connections, the upstream answers at once. (b) ${CONNECTIONS_B.toLocaleString('en-US')} connections, the upstream answers after ${UPSTREAM_MS} ms, ${DUPLICATE_SHARE * 100} % of the requests repeat one sent at most ${DUPLICATE_AGE_MS} ms earlier. Net overhead is a percentile of overhead less the same percentile of the direct run of that round. nginx has two workers in (b), since one may not open 20,000 descriptors.`,
   run: async (context) => {
     const gateways = pickGateways(context, ['direct', 'nginx', 'tokenrouter']);
     const short = windowsOf(context, { warmupMs: 2500, windowMs: 5000, parts: 5, rounds: 3 });

@@ -17,7 +17,7 @@ export const throughput: Scenario = {
   method: `autocannon in a closed loop, bodies of ${BODY_BYTES} bytes, each different, the upstream answers at once. nginx and HAProxy only pass bytes on: the practical limit. Portkey runs under Bun. TokenRouter has everything on.`,
   run: async (context) => {
     const gateways = pickGateways(context, ['direct', 'nginx', 'haproxy', 'tokenrouter', 'portkey']);
-    const windows = windowsOf(context, { warmupMs: 2000, windowMs: 4000, parts: 4, rounds: 3 });
+    const windows = windowsOf(context, { warmupMs: 1000, windowMs: 4000, parts: 4, rounds: 3 });
     const samples: Sample[] = [];
     for (const connections of CONNECTIONS)
       samples.push(
