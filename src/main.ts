@@ -1,8 +1,7 @@
 import { Command } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
-import { runSimulator } from '../bench/simulator/cli.ts';
-import { runKeysCreate, runKeysList, runKeysRevoke } from './admin/command.ts';
-import { runServe } from './primary/serve.ts';
+
+// Each command loads what it needs and nothing else: a start is a tenth of a second, and most of it is loading.
 
 /** An option's value, or the end of the process with a word about it. */
 function wholeNumber(option: string, text: string): number {
@@ -22,7 +21,10 @@ program
     '--dev',
     'bind to loopback, start the bundled simulator when no vendor is configured, print a first request',
   )
-  .action((options: { dev?: boolean }) => runServe({ dev: options.dev ?? false }));
+  .action(async (options: { dev?: boolean }) => {
+    const { runServe } = await import('./primary/serve.ts');
+    await runServe({ dev: options.dev ?? false });
+  });
 
 const keys = program.command('keys').description('manage API keys of a running gateway');
 keys
@@ -30,16 +32,18 @@ keys
   .description('make an API key; it is shown once')
   .requiredOption('--name <name>', 'what the key is for')
   .option('--quota-usd <usd>', 'how much it may spend')
-  .action((options: { name: string; quotaUsd?: string }) => runKeysCreate(options));
+  .action(async (options: { name: string; quotaUsd?: string }) =>
+    (await import('./admin/command.ts')).runKeysCreate(options),
+  );
 keys
   .command('list')
   .description('list API keys')
-  .action(() => runKeysList());
+  .action(async () => (await import('./admin/command.ts')).runKeysList());
 keys
   .command('revoke')
   .description('revoke an API key')
   .argument('<id>')
-  .action((id: string) => runKeysRevoke(id));
+  .action(async (id: string) => (await import('./admin/command.ts')).runKeysRevoke(id));
 
 program
   .command('simulate')
@@ -48,13 +52,14 @@ program
   .option('--host <host>', 'address to bind', '127.0.0.1')
   .option('--fast', 'for load tests: no cache model, small answers of a fixed shape')
   .option('--threads <count>', 'threads that share the port', '1')
-  .action((options: { port: string; host: string; fast?: boolean; threads: string }) =>
-    runSimulator({
+  .action(async (options: { port: string; host: string; fast?: boolean; threads: string }) => {
+    const { runSimulator } = await import('../bench/simulator/cli.ts');
+    await runSimulator({
       port: wholeNumber('--port', options.port),
       host: options.host,
       fast: options.fast ?? false,
       threads: wholeNumber('--threads', options.threads),
-    }),
-  );
+    });
+  });
 
 await program.parseAsync();

@@ -9,7 +9,7 @@ import { createLogger } from '../telemetry/logging.ts';
 import { AdminDesk } from './admin-desk.ts';
 import { descriptorLimit, fitCapacity } from './descriptors.ts';
 import { printDevGreeting } from './dev-greeting.ts';
-import { startDevUpstream } from './dev-upstream.ts';
+import type { DevUpstream } from './dev-upstream.ts';
 import { claimPort } from './port.ts';
 import { Supervisor, type ThreadName } from './supervisor.ts';
 import type { Log } from './watched-thread.ts';
@@ -44,6 +44,11 @@ function readConfig(dev: boolean): Config {
   }
 }
 
+/** The bundled simulator is loaded only where it answers. */
+async function startDevUpstream(): Promise<DevUpstream> {
+  return (await import('./dev-upstream.ts')).startDevUpstream();
+}
+
 /** What is set, accepted, and not in use yet: better said than found out. */
 function warnOfUnused({ env }: Config, log: Log): void {
   if (env.REDIS_URL !== undefined) log.warn({}, 'REDIS_URL is set, but nothing is kept in Redis yet');
@@ -68,7 +73,7 @@ export async function runServe(options: { readonly dev: boolean }): Promise<void
   let config = readConfig(options.dev);
   const log = createLogger(config.env.LOG_LEVEL, 'primary');
   await claimPort(config.env.HOST, config.env.PORT).catch(giveUp);
-  const devUpstream = options.dev && config.routing.providers.length === 0 ? startDevUpstream() : null;
+  const devUpstream = options.dev && config.routing.providers.length === 0 ? await startDevUpstream() : null;
   if (devUpstream !== null) config = devUpstream.configure(config);
   const { env } = config;
 

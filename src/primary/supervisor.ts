@@ -91,13 +91,14 @@ export class Supervisor {
       this.#starting = { done, failed };
     });
     this.#storage.start();
-    this.#metrics.start();
     // With `PORT=0` the first proxy picks the port and the others join it.
     const first = this.#port === 0 ? 1 : this.#proxies.length;
     for (const proxy of this.#proxies.slice(0, first)) proxy.thread.start();
     this.#watchBeats();
     await started;
     this.#starting = null;
+    // Nobody waits for it: it connects to the proxies as a successor would.
+    this.#metrics.start();
     return this.#port;
   }
 
