@@ -1,8 +1,8 @@
 /**
- * Gathers the byte ranges of one tick that go to clients, and copies them out in one piece.
+ * Gathers the byte ranges of one read that go to clients, as one piece.
  *
- * Ranges point into the socket's buffer, which is valid only during the call that brought it. Neighbours are one range,
- * so that a read whose events all pass costs one copy.
+ * Neighbours are one range: where all events of a read pass, the piece is a view of what was read. Ranges of other buffers,
+ * which their owner uses again, are copied out.
  */
 export class RelayBuffer {
   #bytes: Uint8Array | null = null;
@@ -22,17 +22,19 @@ export class RelayBuffer {
     this.#end = end;
   }
 
-  /** A copy of everything added since the last call; null when there is nothing. */
-  take(): Uint8Array | null {
+  /**
+   * Everything added since the last call; null when there is nothing.
+   *
+   * @param read a buffer that nobody writes to again. A small part of it is copied nevertheless: a view keeps all of it.
+   */
+  take(read: Uint8Array | null): Uint8Array | null {
     const bytes = this.#bytes;
     if (bytes === null) return null;
     this.#bytes = null;
-    if (this.#parts.length === 0) {
-      const copy = new Uint8Array(this.#end - this.#start);
-      copy.set(bytes.subarray(this.#start, this.#end));
-      return copy;
-    }
-    this.#parts.push(bytes.subarray(this.#start, this.#end));
+    const last = bytes.subarray(this.#start, this.#end);
+    if (this.#parts.length === 0)
+      return bytes === read && last.length * 2 >= bytes.length ? last : Uint8Array.from(last);
+    this.#parts.push(last);
     const whole = Buffer.concat(this.#parts);
     this.#parts.length = 0;
     return whole;

@@ -57,8 +57,9 @@ export class StreamRelay {
   /** What of `chunk[start, end)` and before can go to clients now; null when nothing can. */
   push(chunk: Uint8Array, start: number, end: number): Uint8Array | null {
     this.#reader.nextChunk();
-    this.#parser.push(asBuffer(chunk), start, end);
-    return this.#take();
+    const read = asBuffer(chunk);
+    this.#parser.push(read, start, end);
+    return this.#take(read);
   }
 
   /** The vendor has ended: what is left. */
@@ -67,11 +68,11 @@ export class StreamRelay {
     this.#flushing = true;
     this.#parser.end({ flush: true });
     if (this.complete && this.#conversion !== null) this.#text += this.#conversion.end();
-    return this.#take();
+    return this.#take(null);
   }
 
-  #take(): Uint8Array | null {
-    if (this.#conversion === null) return this.#out.take();
+  #take(read: Uint8Array | null): Uint8Array | null {
+    if (this.#conversion === null) return this.#out.take(read);
     const text = this.#text;
     if (text === '') return null;
     this.#text = '';

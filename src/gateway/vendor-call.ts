@@ -167,7 +167,7 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
       this.#fail('upstream_too_large', 'The vendor sent an answer larger than the gateway holds.');
       return;
     }
-    const piece = chunk.slice(start, end);
+    const piece = chunk.subarray(start, end);
     if (this.#body === null) this.#body = piece;
     else (this.#pieces ??= [this.#body]).push(piece);
   }

@@ -4,7 +4,7 @@ import { CHUNKED, findHeadEnd } from './message-head.ts';
 import { ProtocolError } from './protocol-error.ts';
 import { looksLikeHttp, parseHead, UNTIL_CLOSE } from './response-head.ts';
 
-/** What a response is made of: a head, body pieces, its end. The bytes of a piece are valid only during the call. */
+/** What a response is made of: a head, body pieces, its end. A piece is a range of the chunk that was pushed. */
 export interface ResponseEvents {
   onHead(status: number, headers: HeaderFields): void;
   onBody(chunk: Uint8Array, start: number, end: number): void;

@@ -19,7 +19,7 @@ export interface UpstreamRequest {
  */
 export interface UpstreamHandler {
   onHead(status: number, headers: HeaderFields): void;
-  /** `chunk[start, end)` is valid only during the call. */
+  /** `chunk[start, end)` may be kept: nobody writes to the chunk again. */
   onBody(chunk: Uint8Array, start: number, end: number): void;
   onEnd(): void;
   onError(failure: UpstreamFailure): void;
