@@ -50,7 +50,7 @@ const TOOLS: ChatCompletionTool[] = [
   },
   {
     type: 'function',
-    function: { name: 'add', parameters: { type: 'object', properties: { a: { type: 'number' } } } },
+    function: { name: 'sum', parameters: { type: 'object', properties: { a: { type: 'number' } } } },
   },
 ];
 const MODELS = ['gpt-4o', 'deepseek-flash'];

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../errors/catalogue.ts';
 import type { ReplayBudget } from './replay-budget.ts';
+import { ReplayBuffer } from './replay-buffer.ts';
 
 /** Head of an answer as clients see it. */
 export interface AnswerHead {
@@ -65,9 +66,7 @@ const TOO_SLOW: Ending = {
 export class Cursor {
   readonly answer: Answer;
   readonly consumer: AnswerConsumer;
-  /** Next chunk to deliver. */
-  index = 0;
-  /** Bytes delivered. */
+  /** Bytes delivered, which is where it stands. */
   bytes = 0;
   headSent = false;
   blocked = false;
@@ -96,10 +95,10 @@ export class Cursor {
  * one delays nobody.
  *
  * ```
- *   chunks:  [c0][c1][c2][c3]…            append →
- *              ▲ first      ▲ cursor B  ▲ cursor A
- *   joinable:      everything from c0 is kept
- *   not joinable:  chunks before the slowest cursor are dropped
+ *   bytes:  0 ────────────────────────────▶   append →
+ *                      ▲ cursor B      ▲ cursor A
+ *   joinable:      everything from 0 on is kept
+ *   not joinable:  what lies before the slowest cursor is dropped, and not kept at all where nobody is behind
  * ```
  *
  * It stops being joinable when it ends, when it outgrows its limit, or when the thread's replay buffers together do.
@@ -109,14 +108,10 @@ export class Cursor {
 export class Answer {
   readonly #budget: ReplayBudget | null;
   readonly #limitBytes: number;
-  readonly #chunks: (Uint8Array | null)[] = [];
+  readonly #replay = new ReplayBuffer();
   readonly #cursors: Cursor[] = [];
   #head: AnswerHead | null = null;
   #ending: Ending | null = null;
-  #first = 0;
-  /** All bytes ever appended, and those among them that are still kept. */
-  #totalBytes = 0;
-  #keptBytes = 0;
   #wanted = true;
   #joinable = true;
   producer: AnswerProducer | null = null;
@@ -149,17 +144,24 @@ export class Answer {
 
   /** Takes ownership of the bytes. */
   append(chunk: Uint8Array): void {
-    if (this.#ending !== null || chunk.byteLength === 0) return;
-    this.#chunks.push(chunk);
-    this.#totalBytes += chunk.byteLength;
-    this.#keep(chunk.byteLength);
+    const size = chunk.byteLength;
+    if (this.#ending !== null || size === 0) return;
+    const replay = this.#replay;
+    const position = replay.end;
+    if (this.#joinable || this.#someoneBehind()) {
+      replay.append(chunk);
+      this.#budget?.add(size);
+    } else replay.skip(size);
     if (
       this.#joinable &&
-      (this.#totalBytes > this.#limitBytes || (this.#budget !== null && this.#budget.exceeded))
+      (replay.end > this.#limitBytes || (this.#budget !== null && this.#budget.exceeded))
     ) {
       this.closeToJoiners();
     }
-    this.#deliverAll();
+    const cursors = this.#cursors;
+    if (cursors.length === 1) this.#hand(cursors[0]!, position, chunk);
+    // A consumer may leave or join while it is told something.
+    else for (const cursor of cursors.slice()) this.#hand(cursor, position, chunk);
     this.#trim();
     this.#demand();
   }
@@ -217,18 +219,34 @@ export class Answer {
     for (const cursor of cursors.slice()) this.#deliver(cursor);
   }
 
+  /** Some client needs bytes that have come before, or will not take the next ones yet. */
+  #someoneBehind(): boolean {
+    for (const cursor of this.#cursors) if (cursor.blocked || cursor.bytes < this.#replay.end) return true;
+    return false;
+  }
+
+  /** Gives the newest piece, which begins at `position`, to a client; as it came where it has had all before. */
+  #hand(cursor: Cursor, position: number, chunk: Uint8Array): void {
+    if (cursor.over || cursor.blocked || cursor.bytes !== position || !cursor.headSent) {
+      this.#deliver(cursor);
+      return;
+    }
+    cursor.bytes += chunk.byteLength;
+    if (!cursor.consumer.onBytes(chunk)) cursor.blocked = true;
+  }
+
   #deliver(cursor: Cursor): void {
     if (cursor.over) return;
     const { consumer } = cursor;
+    const replay = this.#replay;
     if (this.#head !== null && !cursor.headSent) {
       cursor.headSent = true;
       consumer.onHead(this.#head);
     }
-    while (!cursor.over && !cursor.blocked && cursor.index < this.#chunks.length) {
-      const chunk = this.#chunks[cursor.index]!;
-      cursor.index++;
-      cursor.bytes += chunk.byteLength;
-      if (!consumer.onBytes(chunk)) cursor.blocked = true;
+    while (!cursor.over && !cursor.blocked && cursor.bytes < replay.end) {
+      const run = replay.read(cursor.bytes);
+      cursor.bytes += run.byteLength;
+      if (!consumer.onBytes(run)) cursor.blocked = true;
     }
     if (this.#ending !== null && !cursor.over && !cursor.blocked) this.#conclude(cursor, this.#ending);
   }
@@ -269,35 +287,28 @@ export class Answer {
   #trim(): void {
     if (this.#joinable) return;
     const cursors = this.#cursors;
+    const { end } = this.#replay;
     if (cursors.length > 1) {
       for (const cursor of cursors.slice()) {
-        if (cursors.length > 1 && this.#totalBytes - cursor.bytes > this.#limitBytes)
-          this.#conclude(cursor, TOO_SLOW);
+        if (cursors.length > 1 && end - cursor.bytes > this.#limitBytes) this.#conclude(cursor, TOO_SLOW);
       }
     }
-    let slowest = this.#chunks.length;
-    for (const cursor of cursors) if (cursor.index < slowest) slowest = cursor.index;
-    while (this.#first < slowest) {
-      this.#keep(-this.#chunks[this.#first]!.byteLength);
-      this.#chunks[this.#first++] = null;
-    }
-  }
-
-  #keep(bytes: number): void {
-    this.#keptBytes += bytes;
-    this.#budget?.add(bytes);
+    let slowest = end;
+    for (const cursor of cursors) if (cursor.bytes < slowest) slowest = cursor.bytes;
+    const freed = this.#replay.dropBefore(slowest);
+    if (freed > 0) this.#budget?.add(-freed);
   }
 
   /** Bytes that lie in the buffer now. */
   get keptBytes(): number {
-    return this.#keptBytes;
+    return this.#replay.keptBytes;
   }
 
   #demand(): void {
     if (this.#ending !== null || this.producer === null) return;
     let wanted = this.#cursors.length === 0;
     for (const cursor of this.#cursors) {
-      if (!cursor.blocked || this.#totalBytes - cursor.bytes < HIGH_WATER_BYTES) {
+      if (!cursor.blocked || this.#replay.end - cursor.bytes < HIGH_WATER_BYTES) {
         wanted = true;
         break;
       }

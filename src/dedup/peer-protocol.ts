@@ -56,7 +56,9 @@ export class RemoteConsumer implements AnswerConsumer {
   }
 
   onBytes(chunk: Uint8Array): boolean {
-    this.#send({ t: 'bytes', id: this.#id, chunk });
+    // A message carries the whole buffer of a view.
+    const own = chunk.byteLength * 2 < chunk.buffer.byteLength ? chunk.slice() : chunk;
+    this.#send({ t: 'bytes', id: this.#id, chunk: own });
     this.#onTheWay += chunk.byteLength;
     return this.#onTheWay < WINDOW_BYTES;
   }

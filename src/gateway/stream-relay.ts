@@ -58,21 +58,23 @@ export class StreamRelay {
   push(chunk: Uint8Array, start: number, end: number): Uint8Array | null {
     this.#reader.nextChunk();
     const read = asBuffer(chunk);
+    this.#out.open(read);
     this.#parser.push(read, start, end);
-    return this.#take(read);
+    return this.#take();
   }
 
   /** The vendor has ended: what is left. */
   end(): Uint8Array | null {
     this.#reader.nextChunk();
     this.#flushing = true;
+    this.#out.open(null);
     this.#parser.end({ flush: true });
     if (this.complete && this.#conversion !== null) this.#text += this.#conversion.end();
-    return this.#take(null);
+    return this.#take();
   }
 
-  #take(read: Uint8Array | null): Uint8Array | null {
-    if (this.#conversion === null) return this.#out.take(read);
+  #take(): Uint8Array | null {
+    if (this.#conversion === null) return this.#out.take();
     const text = this.#text;
     if (text === '') return null;
     this.#text = '';

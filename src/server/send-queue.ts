@@ -5,6 +5,11 @@ const ONE_WRITE_BYTES = 64 * 1024;
 /** Parts of one write, put together just for it. One per thread: nothing is kept here between two writes. */
 const SCRATCH = Buffer.allocUnsafeSlow(ONE_WRITE_BYTES);
 const CRLF = '\r\n';
+const CR = 0x0d;
+const LF = 0x0a;
+const HEX = Buffer.from('0123456789abcdef');
+/** A size in hexadecimal, and two line ends. */
+const FRAME_BYTES = 12;
 const LAST_CHUNK = '0\r\n\r\n';
 
 /** Writes to a client's socket, and keeps what it has not taken. */
@@ -42,19 +47,22 @@ export class SendQueue {
 
   /** A chunk of a chunked body (RFC 9112 §7.1), behind `head` where that has not gone out; `raw`: the body is not chunked. */
   chunk(head: string, bytes: Uint8Array, raw: boolean): boolean {
-    const size = raw ? head : `${head}${bytes.length.toString(16)}${CRLF}`;
-    if (size.length + bytes.length + CRLF.length > ONE_WRITE_BYTES) {
+    const { length } = bytes;
+    if (head.length + length + FRAME_BYTES > ONE_WRITE_BYTES) {
+      const size = raw ? head : `${head}${length.toString(16)}${CRLF}`;
       if (size !== '') this.#waiting.push(Buffer.from(size, 'latin1'));
       this.#waiting.push(bytes);
       if (!raw) this.#waiting.push(Buffer.from(CRLF));
       return this.flush();
     }
-    let at = SCRATCH.write(size, 0, 'latin1');
+    // Events are small and many: what a loop can do is not called for.
+    let at = head === '' ? 0 : SCRATCH.write(head, 0, 'latin1');
+    if (!raw) at = writeSize(length, at);
     SCRATCH.set(bytes, at);
-    at += bytes.length;
+    at += length;
     if (!raw) {
-      SCRATCH[at++] = 0x0d;
-      SCRATCH[at++] = 0x0a;
+      SCRATCH[at++] = CR;
+      SCRATCH[at++] = LF;
     }
     return this.#sendScratch(at);
   }
@@ -113,4 +121,15 @@ export class SendQueue {
   #write(bytes: Uint8Array, at: number, length: number): number {
     return Math.max(0, this.#socket.write(bytes, at, length));
   }
+}
+
+/** Writes a chunk's size line at `at` of the scratch buffer; answers where it ends. */
+function writeSize(size: number, at: number): number {
+  let digits = 1;
+  while (size >>> (4 * digits) !== 0) digits++;
+  let to = at;
+  for (let digit = digits - 1; digit >= 0; digit--) SCRATCH[to++] = HEX[(size >>> (4 * digit)) & 15]!;
+  SCRATCH[to++] = CR;
+  SCRATCH[to++] = LF;
+  return to;
 }
