@@ -112,10 +112,14 @@ describe("refusals of the gateway in Anthropic's shape", () => {
   });
 
   test('404: a model that nobody has, and a path below /v1/messages', async () => {
-    const { post } = setting;
-    await expectAnthropic(await post(MESSAGES, ask('llama', 'x')), 404, 'not_found_error', 'model_not_found');
-    await expectAnthropic(await post(`${MESSAGES}/x`, {}), 404, 'not_found_error', 'not_found');
-    const elsewhere = await post('/v1/other', {});
+    await expectAnthropic(
+      await setting.post(MESSAGES, ask('llama', 'x')),
+      404,
+      'not_found_error',
+      'model_not_found',
+    );
+    await expectAnthropic(await setting.post(`${MESSAGES}/x`, {}), 404, 'not_found_error', 'not_found');
+    const elsewhere = await setting.post('/v1/other', {});
     expect(errorOf(await elsewhere.text()).code).toBe('not_found');
   });
 
@@ -142,7 +146,7 @@ describe("refusals of the gateway in Anthropic's shape", () => {
   test('415: another type, a compressed body', async () => {
     for (const headers of [{ 'content-type': 'text/plain' }, { 'content-encoding': 'gzip' }])
       await expectAnthropic(
-        await setting.post(MESSAGES, ask(CLAUDE, 'x'), headers as Record<string, string>),
+        await setting.post(MESSAGES, ask(CLAUDE, 'x'), headers),
         415,
         'invalid_request_error',
         'unsupported_media_type',

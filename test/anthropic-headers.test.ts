@@ -59,7 +59,7 @@ describe('what goes to the vendor in headers', () => {
       'ä',
       'a;b',
       'a: b',
-      `${'a'.repeat(5_000)}`,
+      'a'.repeat(5_000),
       ',',
     ];
     const body = JSON.stringify(ask(CLAUDE, 'hostile'));
@@ -95,7 +95,7 @@ describe('headers that carry meaning tell requests apart', () => {
       at(CLAUDE, { 'anthropic-beta': 'a , b' }),
     ]);
     await Promise.all(responses.map((response) => response.text()));
-    expect(responses.map(role).toSorted()).toEqual([
+    expect(responses.map(role).toSorted((a, b) => (a ?? '').localeCompare(b ?? ''))).toEqual([
       'follower',
       'follower',
       'leader',

@@ -29,8 +29,7 @@ async function good(path: string, body: Json, headers: Record<string, string> = 
   return text;
 }
 
-const lastSent = (): Json =>
-  JSON.parse(Buffer.from(setting.simulator.bodies().at(-1)!).toString()) as Json;
+const lastSent = (): Json => JSON.parse(Buffer.from(setting.simulator.bodies().at(-1)!).toString()) as Json;
 
 /** Both forms of the answer, which must say the same. */
 async function saidBothWays(path: string, body: Json): Promise<Said> {

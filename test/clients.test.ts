@@ -35,12 +35,20 @@ function expectTurns(calls: number): void {
 /** Each ends with the text of the answer that follows the tools' results. */
 type Model = (name: string) => LanguageModel;
 const AI_SDK: readonly (readonly [string, () => Model])[] = [
-  ['openai', () => createOpenAI({ baseURL: `${setting.gateway.url}/v1`, apiKey: setting.key }).chat],
+  [
+    'openai',
+    () => {
+      const openai = createOpenAI({ baseURL: `${setting.gateway.url}/v1`, apiKey: setting.key });
+      return (id) => openai.chat(id);
+    },
+  ],
   [
     'openai-compatible',
-    () =>
-      createOpenAICompatible({ name: 'tr', baseURL: `${setting.gateway.url}/v1`, apiKey: setting.key })
-        .chatModel,
+    () => {
+      const settings = { name: 'tr', baseURL: `${setting.gateway.url}/v1`, apiKey: setting.key };
+      const compatible = createOpenAICompatible(settings);
+      return (id) => compatible.chatModel(id);
+    },
   ],
   ['anthropic', () => createAnthropic({ baseURL: `${setting.gateway.url}/v1`, apiKey: setting.key })],
 ];

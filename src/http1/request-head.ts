@@ -58,18 +58,14 @@ export function parseRequestHead(bytes: Buffer, start: number, end: number): Req
   // SP HTTP/1.x CR LF
   const versionAt = lineEnd - 1 - start - 8;
   const targetAt = methodEnd + 1 - start;
-  if (
-    versionAt - 1 <= targetAt ||
-    text.charCodeAt(versionAt - 1) !== SPACE ||
-    !isVersion(text, versionAt)
-  )
+  if (versionAt - 1 <= targetAt || text.charCodeAt(versionAt - 1) !== SPACE || !isVersion(text, versionAt))
     throw new ProtocolError('malformed request line');
   const minor = text.charCodeAt(versionAt + 7) - ZERO;
   if (minor !== 0 && minor !== 1) throw new ProtocolError('only HTTP/1.0 and HTTP/1.1 are spoken');
   const http10 = minor === 0;
 
   const scanned = scanFields(bytes, text, start, lineEnd + 1, 'strict');
-  const { connection, encodings, offsets } = scanned;
+  const { connection, offsets } = scanned;
   const fields = new HeaderFields(text, offsets);
   checkHost(fields, http10);
   const length = bodyLengthOf(scanned);

@@ -34,7 +34,8 @@ test('every bit of the state goes on into every bit', () => {
   const plain = next({ low: 1, high: 1 });
   let least = 64;
   for (let bit = 0; bit < 64; bit++) {
-    const flipped = bit < 32 ? { low: (1 ^ (1 << bit)) >>> 0, high: 1 } : { low: 1, high: (1 ^ (1 << (bit - 32))) >>> 0 };
+    const flipped =
+      bit < 32 ? { low: (1 ^ (1 << bit)) >>> 0, high: 1 } : { low: 1, high: (1 ^ (1 << (bit - 32))) >>> 0 };
     const changed = (next(flipped) ^ plain).toString(2).replaceAll('0', '').length;
     least = Math.min(least, changed);
   }

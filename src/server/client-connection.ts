@@ -140,8 +140,15 @@ export class ClientConnection implements Carrier {
         // The gateway's own work has deadlines elsewhere.
         if (silentMs > this.#host.idleMs && (this.#body.wanted || !this.#queue.empty)) this.gone(true);
         break;
-      default:
+      case PHASE.Closed:
+        break;
+      case PHASE.Dropping:
+      case PHASE.Closing:
+      case PHASE.Lingering:
         if (silentMs > LINGER_MS && (this.#queue.empty || silentMs > this.#host.idleMs)) this.gone(true);
+        break;
+      default:
+        this.#phase satisfies never;
     }
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { BodyTooLargeError, ClientGoneError, type Incoming } from './incoming.ts';
 import { fieldLine } from './reply-head.ts';
-import { TestServer } from './testing/serve.ts';
+import { TestServer, until } from './testing/serve.ts';
 
 const GET = 'GET /a HTTP/1.1\r\nHost: x\r\n\r\n';
 const post = (body: string, fields = ''): string =>
@@ -101,9 +101,7 @@ describe('requests and answers', () => {
     using server = new TestServer((request) => request.send(200, '', body));
     const client = await server.client();
     client.send(GET);
-    const text = await client.until(
-      (sofar) => sofar.length > body.length && sofar.endsWith('\r\n\r\n') === false,
-    );
+    const text = await client.until((sofar) => sofar.length > body.length && !sofar.endsWith('\r\n\r\n'));
     await client.until((sofar) => sofar.length >= text.indexOf('\r\n\r\n') + 4 + body.length);
     expect(client.text.slice(text.indexOf('\r\n\r\n') + 4) === body.toString('latin1')).toBe(true);
   });
@@ -164,9 +162,9 @@ describe('a body', () => {
     leaver.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0');
     const silent = await server.client();
     silent.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0');
-    while (server.listener.busy < 2) await Bun.sleep(1);
+    await until(() => server.listener.busy >= 2);
     leaver.socket.destroy();
-    while (failures.length < 1) await Bun.sleep(1);
+    await until(() => failures.length > 0);
     server.pass(1_001);
     await silent.until((_, closed) => closed);
     expect(failures.map((error) => error instanceof ClientGoneError)).toEqual([true, true]);
@@ -224,9 +222,9 @@ describe('an answer in pieces', () => {
   test('a slow client is told of, gets every byte, and is ended when it takes nothing for too long', async () => {
     const piece = Buffer.alloc(100_000, 'z');
     let sent = 0;
-    let request: Incoming | null = null;
+    const asked: Incoming[] = [];
     using server = new TestServer((one) => {
-      request = one;
+      asked.push(one);
       one.begin(200, '');
       const pump = (): void => {
         while (sent < 100) {
@@ -241,7 +239,7 @@ describe('an answer in pieces', () => {
     const client = await server.client();
     client.socket.pause();
     client.send(GET);
-    while (request === null || sent === 0) await Bun.sleep(1);
+    await until(() => sent > 0);
     expect(sent).toBeLessThan(100);
     client.socket.resume();
     const text = await client.until((sofar) => sofar.endsWith('0\r\n\r\n'));
@@ -251,10 +249,9 @@ describe('an answer in pieces', () => {
     let left = false;
     const stuck = await server.client();
     stuck.socket.pause();
-    request = null;
     stuck.send(GET);
-    while (request === null) await Bun.sleep(1);
-    (request as Incoming).onAbort = () => {
+    await until(() => asked[1] !== undefined);
+    asked[1]!.onAbort = () => {
       left = true;
     };
     server.pass(999);
@@ -273,10 +270,10 @@ describe('an answer in pieces', () => {
     });
     const client = await server.client();
     client.send(GET);
-    while (server.listener.busy === 0) await Bun.sleep(1);
+    await until(() => server.listener.busy > 0);
     client.socket.destroy();
-    while (aborts === 0) await Bun.sleep(1);
-    while (server.listener.connections > 0) await Bun.sleep(1);
+    await until(() => aborts > 0);
+    await until(() => server.listener.connections === 0);
     expect(aborts).toBe(1);
   });
 });
@@ -304,7 +301,7 @@ describe('bounds', () => {
     half.send('GET / HT');
     const working = await server.client();
     working.send(GET);
-    while (server.listener.busy < 2) await Bun.sleep(1);
+    await until(() => server.listener.busy >= 2);
     server.pass(1_001);
     await silent.until((_, closed) => closed);
     await half.until((_, closed) => closed);
@@ -313,18 +310,18 @@ describe('bounds', () => {
   });
 
   test('what is sent ahead is held back by the system, not here', async () => {
-    let release: (() => void) | null = null;
+    const releases: (() => void)[] = [];
     using server = new TestServer((request) => {
-      if (release === null) release = () => request.send(200, '', 'first;');
-      else void echo(request);
+      if (releases.length === 0) releases.push(() => request.send(200, '', 'first;'));
+      else echoAtOnce(request);
     });
     const client = await server.client();
     const many = 3_000;
     const body = 'x'.repeat(4_000);
     client.send(GET);
     client.send(post(body).repeat(many));
-    while (release === null || client.socket.writableLength === 0) await Bun.sleep(1);
-    (release as () => void)();
+    await until(() => releases.length > 0 && client.socket.writableLength > 0);
+    releases[0]!();
     await client.until((text) => answers(text) === many + 1 && text.endsWith(';'));
   });
 
@@ -334,7 +331,7 @@ describe('bounds', () => {
     const idle = await server.client();
     const busy = await server.client();
     busy.send(GET);
-    while (requests.length === 0 || server.listener.connections < 2) await Bun.sleep(1);
+    await until(() => requests.length > 0 && server.listener.connections >= 2);
     server.listener.stop();
     await idle.until((_, closed) => closed);
     expect(server.listener.busy).toBe(1);

@@ -199,7 +199,9 @@ function saidInMessagesStream(events: readonly StreamEvent[]): Said {
     } else if (one.type === 'message_delta') finish = one.delta?.stop_reason ?? null;
   }
   return saidInBlocks(
-    blocks.map(({ block, json }) => (json === '' ? block : { ...block, input: JSON.parse(json) as Json })),
+    blocks.map(({ block, json }) =>
+      json === '' ? block : Object.assign(block, { input: JSON.parse(json) as Json }),
+    ),
     finish,
   );
 }
