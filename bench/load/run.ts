@@ -39,7 +39,7 @@ export async function runLoad(
     stdin: Buffer.from(JSON.stringify(plan)),
     stdout: 'pipe',
     stderr: 'inherit',
-    timeout: plan.warmupMs + plan.windowMs + cooldownMs + plan.timeoutMs + SLACK_MS,
+    timeout: Math.ceil(plan.warmupMs + plan.windowMs + cooldownMs + plan.timeoutMs + SLACK_MS),
     killSignal: 'SIGKILL',
   });
   let result: LoadResult | null = null;
