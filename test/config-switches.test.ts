@@ -239,7 +239,7 @@ describe('threads', () => {
 describe('no provider', () => {
   test('starts, lives, is not ready, and says which variable to set wherever it is asked', async () => {
     await using gateway = await startGateway();
-    const VARIABLES = /DEEPSEEK_API_KEY or OPENAI_API_KEY.*TOKENROUTER_CONFIG/;
+    const VARIABLES = /DEEPSEEK_API_KEY, OPENAI_API_KEY or ANTHROPIC_API_KEY.*TOKENROUTER_CONFIG/;
     expect(gateway.output).toMatch(VARIABLES);
     expect((await fetch(`${gateway.url}/health/live`)).status).toBe(200);
     // The threads hear of it a moment after they listen.
