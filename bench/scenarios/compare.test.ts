@@ -91,6 +91,7 @@ test('scenarios have names of their own', () => {
   const names = scenarios.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
   expect(scenarios.filter(({ byNameOnly }) => byNameOnly === true).map(({ name }) => name)).toEqual([
+    'core',
     'memory',
     'soak',
   ]);
