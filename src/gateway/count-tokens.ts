@@ -49,7 +49,8 @@ export async function countTokens(
         param: 'model',
       });
     }
-    const id = fieldLine('x-request-id', requestIdOf(request.fields));
+    const requestId = requestIdOf(request.fields);
+    const id = fieldLine('x-request-id', requestId) + fieldLine('request-id', requestId);
     if (route.provider.profile.dialect !== 'anthropic-messages')
       return jsonAnswer({ input_tokens: tokensOfBytes(body.byteLength) }, 200, id + ESTIMATED);
     const answer = await ask(request, deps, route, renamed(body, route));
