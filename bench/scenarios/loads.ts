@@ -37,7 +37,10 @@ export function streamRequests(
 ): LoadShape {
   return {
     ...base(windows),
-    body: chat(true, `[[sim:chunks=${eventsPerStream}]][[sim:interval=${Math.round(intervalMs)}]][[sim:stamp=1]]`),
+    body: chat(
+      true,
+      `[[sim:chunks=${eventsPerStream}]][[sim:interval=${Math.round(intervalMs)}]][[sim:stamp=1]]`,
+    ),
     connections: streams,
     pace: { kind: 'closed', rampMs: windows.warmupMs * 0.75 },
     timeoutMs: eventsPerStream * intervalMs + 20_000,
