@@ -1,10 +1,6 @@
 import type { Price } from './prices.ts';
 import type { Usage } from './usage.ts';
 
-/** OpenAI's long-context tier: past this many prompt tokens the whole request costs more (price page, GPT-5.4 and newer). */
-const TIER_TOKENS = 272_000;
-const TIERED = /^gpt-(5\.[4-9]|[6-9])/;
-
 /** Weekdays 01:00–04:00 and 06:00–10:00 UTC (DeepSeek price page); public holidays are not known here. */
 function isDeepSeekPeak(atMs: number): boolean {
   const date = new Date(atMs);
@@ -13,13 +9,15 @@ function isDeepSeekPeak(atMs: number): boolean {
   return day >= 1 && day <= 5 && ((hour >= 1 && hour < 4) || (hour >= 6 && hour < 10));
 }
 
+const ORDINARY = { input: 1, output: 1 };
+
 function factors(price: Price, usage: Usage, atMs: number): { input: number; output: number } {
   if (price.provider === 'deepseek' && isDeepSeekPeak(atMs)) return { input: 2, output: 2 };
+  const { longPrompt } = price;
+  if (longPrompt === null) return ORDINARY;
   const prompt =
     usage.uncachedInput + usage.cacheRead + usage.cacheWrite5m + usage.cacheWrite1h + usage.cacheWrite30m;
-  if (price.provider === 'openai' && TIERED.test(price.model) && prompt > TIER_TOKENS)
-    return { input: 2, output: 1.5 };
-  return { input: 1, output: 1 };
+  return prompt > longPrompt.aboveTokens ? longPrompt : ORDINARY;
 }
 
 /** What a call cost, in nano-USD, rounded once. */

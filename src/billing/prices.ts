@@ -1,5 +1,12 @@
 import table from './prices.json' with { type: 'json' };
 
+/** Past so many prompt tokens the whole request costs so many times as much. */
+export interface LongPrompt {
+  readonly aboveTokens: number;
+  readonly input: number;
+  readonly output: number;
+}
+
 /** USD per million tokens, which is micro-USD per token. Null: the vendor bills no such item. */
 export interface Price {
   readonly provider: string;
@@ -11,6 +18,7 @@ export interface Price {
   readonly cacheWrite30m: number;
   readonly output: number;
   readonly maxOutputTokens: number;
+  readonly longPrompt: LongPrompt | null;
 }
 
 interface Row {
@@ -27,8 +35,20 @@ interface Row {
   readonly aliases?: readonly string[];
 }
 
-/** A snapshot of a model: `gpt-4o-2024-08-06` is billed as `gpt-4o` (OpenAI's price page lists the undated names). */
-const SNAPSHOT = /-\d{4}-\d{2}-\d{2}$/;
+/**
+ * A snapshot of a model: `gpt-4o-2024-08-06` is billed as `gpt-4o`, `claude-haiku-4-5-20251001` as `claude-haiku-4-5` (the
+ * vendors' price pages list the undated names).
+ */
+const SNAPSHOT = /-(\d{4}-\d{2}-\d{2}|\d{8})$/;
+
+/** The vendors' price pages: GPT-5.4 and newer, Claude Haiku 5.5. */
+function longPromptOf(provider: string, model: string): LongPrompt | null {
+  if (provider === 'openai' && /^gpt-(5\.[4-9]|[6-9])/.test(model))
+    return { aboveTokens: 272_000, input: 2, output: 1.5 };
+  if (provider === 'anthropic' && model === 'claude-haiku-5-5')
+    return { aboveTokens: 100_000, input: 5, output: 5 };
+  return null;
+}
 
 /** Prices by provider and model, shipped with the binary: no start waits for a download. */
 export class PriceTable {
@@ -47,6 +67,7 @@ export class PriceTable {
         cacheWrite30m: row.cache_write_30m ?? row.input,
         output: row.output,
         maxOutputTokens: row.max_output ?? 4_096,
+        longPrompt: longPromptOf(row.provider, row.model),
       };
       for (const name of [row.model, ...(row.aliases ?? [])])
         this.#prices.set(`${row.provider}/${name}`, price);

@@ -71,6 +71,7 @@ describe('QuotaLedger', () => {
       cacheWrite30m: 3,
       output: 15,
       maxOutputTokens: 100_000,
+      longPrompt: null,
     };
     // 300 bytes are 100 tokens at 3 USD a million: 300,000 nano-USD.
     expect(holdNanoUsd(price, 300, 10)).toBe(300_000 + 150_000);

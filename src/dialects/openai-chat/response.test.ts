@@ -61,6 +61,19 @@ describe('ChatStreamReader', () => {
     expect(kept.relayed).toBe(text);
   });
 
+  test('reasoning that is counted beside the completion (xAI) is output', () => {
+    const reasoned = (total: number): object => ({
+      prompt_tokens: 12,
+      completion_tokens: 1,
+      total_tokens: total,
+      completion_tokens_details: { reasoning_tokens: 330 },
+    });
+    const read = (total: number): object | null =>
+      usageOfBody(Buffer.from(JSON.stringify({ usage: reasoned(total) })));
+    expect(read(343)).toMatchObject({ uncachedInput: 12, output: 331, reasoning: 330 });
+    expect(read(13)).toMatchObject({ uncachedInput: 12, output: 1, reasoning: 330 });
+  });
+
   test('`usage: null` is cut to the byte wherever it stands', () => {
     for (const [text, relayed] of [
       ['{"choices":[{"delta":{}}],"usage":null}', '{"choices":[{"delta":{}}]}'],
