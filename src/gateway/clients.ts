@@ -8,6 +8,8 @@ const NO_BYTES = new Uint8Array(0);
 
 /** What a client's end of an answer tells the exchange; each is called at most once per answer followed. */
 export interface ClientEvents {
+  /** As answers and errors tell it. */
+  readonly requestId: string;
   /** Field lines the gateway adds; asked when the answer's head is known. */
   fields(head: AnswerHead, meta: AnswerMeta | null): string;
   /** Nothing was delivered and the leader is gone: look the call up again (`last`: on this thread only). */
@@ -96,7 +98,7 @@ export class AnswerClient implements AnswerConsumer {
     const error = new GatewayError(code, message);
     const begun = this.#head?.streamed === true;
     if (begun) {
-      this.#request.write(Buffer.from(this.#dialect.errorEvent(error)));
+      this.#request.write(Buffer.from(this.#dialect.errorEvent(error, this.#events.requestId)));
       this.#request.end();
     }
     this.#events.finished(null, error, begun);

@@ -1,19 +1,22 @@
-import { tokensOfBytes } from '../billing/estimate.ts';
 import { dialectOf } from '../dialects/registry.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
+import type { HeaderFields } from '../http1/fields.ts';
 import type { ProviderRegistry } from '../providers/registry.ts';
 import type { ModelRoute } from '../providers/types.ts';
 import type { Incoming } from '../server/incoming.ts';
 import { fieldLine } from '../server/reply-head.ts';
 import { Kind, JsonDocument } from '../std/json/document.ts';
 import { JsonDuplicateKeyError, JsonSyntaxError } from '../std/json/errors.ts';
+import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { UpstreamHandler } from '../upstream/transport.ts';
 import { jsonAnswer, type WholeAnswer } from './answers.ts';
 import { authenticate } from './authenticate.ts';
 import { readBody, readFailure } from './body.ts';
 import type { ChatDeps } from './chat.ts';
 import { requestIdOf } from './request-id.ts';
-import { meaningOf } from './vendor-headers.ts';
+import { estimateTokens } from './token-estimate.ts';
+import { clientStatus, isOfCredentials, refusedCredentials, toldFailure } from './vendor-failures.ts';
+import { meaningOf, RETRY_HINTS } from './vendor-headers.ts';
 
 const MAX_ANSWER_BYTES = 1024 * 1024;
 const ESTIMATED = fieldLine(
@@ -49,12 +52,21 @@ export async function countTokens(
         param: 'model',
       });
     }
+    const { id, profile } = route.provider;
     const requestId = requestIdOf(request.fields);
-    const id = fieldLine('x-request-id', requestId) + fieldLine('request-id', requestId);
-    if (route.provider.profile.dialect !== 'anthropic-messages')
-      return jsonAnswer({ input_tokens: tokensOfBytes(body.byteLength) }, 200, id + ESTIMATED);
-    const answer = await ask(request, deps, route, renamed(body, route));
-    return { ...answer, fields: answer.fields + id };
+    const fields =
+      fieldLine('x-request-id', requestId) +
+      fieldLine('request-id', requestId) +
+      fieldLine('x-tokenrouter-provider', id);
+    if (profile.dialect !== 'anthropic-messages')
+      return jsonAnswer({ input_tokens: estimateOf(body) }, 200, fields + ESTIMATED);
+    deps.providerLimit?.enter(id);
+    try {
+      const answer = await ask(request, deps, route, renamed(body, route));
+      return { ...answer, fields: answer.fields + fields };
+    } finally {
+      deps.providerLimit?.leave(id);
+    }
   } finally {
     place.leave();
   }
@@ -70,17 +82,17 @@ async function bodyOf(request: Incoming, maxBytes: number): Promise<Uint8Array> 
 
 const document = new JsonDocument();
 
-/** The node of the model's name; the body has been parsed. */
-function modelNode(): number {
-  const node = document.kind(0) === Kind.Object ? document.member(0, 'model') : -1;
-  if (node >= 0 && document.kind(node) === Kind.String) return node;
-  throw new GatewayError('missing_field', 'model: Field required', { param: 'model' });
-}
-
+/** Reads what the gateway must know of a request; the rest is the vendor's to judge. */
 function modelOf(body: Uint8Array): string {
   try {
     document.parse(body);
-    return document.text(modelNode());
+    const model = document.text(memberOfKind('model', Kind.String, 'string'));
+    const messages = memberOfKind('messages', Kind.Array, 'array');
+    if (document.next(messages) === messages + 1)
+      throw new GatewayError('invalid_value', 'messages: at least one message is required', {
+        param: 'messages',
+      });
+    return model;
   } catch (error) {
     if (error instanceof JsonDuplicateKeyError)
       throw new GatewayError('duplicate_key', `The request body has a ${error.message}.`, {
@@ -94,11 +106,27 @@ function modelOf(body: Uint8Array): string {
   }
 }
 
+/** A member of the body that must be there; the body has been parsed. */
+function memberOfKind(name: string, kind: Kind, words: string): number {
+  const node = document.kind(0) === Kind.Object ? document.member(0, name) : -1;
+  if (node < 0) throw new GatewayError('missing_field', `${name}: Field required`, { param: name });
+  if (document.kind(node) === kind) return node;
+  throw new GatewayError('invalid_type', `${name}: Input should be a valid ${words}`, { param: name });
+}
+
+/** Of a body that has been read before. */
+function estimateOf(body: Uint8Array): number {
+  document.parse(body);
+  const tokens = estimateTokens(document);
+  document.release();
+  return tokens;
+}
+
 /** The body with the vendor's name of the model; everything else to the byte. */
 function renamed(body: Uint8Array, { rewritten, upstreamModel }: ModelRoute): Uint8Array {
   if (!rewritten) return body;
   document.parse(body);
-  const node = modelNode();
+  const node = document.member(0, 'model');
   const parts = [
     body.subarray(0, document.start(node)),
     Buffer.from(JSON.stringify(upstreamModel)),
@@ -108,55 +136,71 @@ function renamed(body: Uint8Array, { rewritten, upstreamModel }: ModelRoute): Ui
   return Buffer.concat(parts);
 }
 
+/** Asks the vendor; rejects with a GatewayError. */
 function ask(request: Incoming, deps: ChatDeps, route: ModelRoute, body: Uint8Array): Promise<WholeAnswer> {
   const { provider } = route;
   const meaning = meaningOf(request.fields, dialectOf(provider.profile.dialect).id);
-  return new Promise((resolve, reject) => {
-    const pieces: Uint8Array[] = [];
-    let size = 0;
-    let status = 0;
-    const handler: UpstreamHandler = {
-      onHead(vendorStatus) {
-        status = vendorStatus;
-      },
-      onBody(chunk, start, end) {
-        size += end - start;
-        if (size <= MAX_ANSWER_BYTES) pieces.push(chunk.slice(start, end));
-      },
-      onEnd() {
-        if (status === 401 || status === 402 || status === 403)
-          reject(
-            new GatewayError(
-              'upstream_credentials',
-              "The vendor refused the gateway's own credentials or balance.",
-            ),
-          );
-        else if (status < 200 || (status > 200 && status < 400) || size > MAX_ANSWER_BYTES)
-          reject(
-            new GatewayError('upstream_protocol', 'The vendor answered with something that is no count.'),
-          );
-        else resolve({ ...jsonAnswer(null, status), body: Buffer.concat(pieces).toString() });
-      },
-      onError(failure) {
-        reject(
-          new GatewayError(
-            'upstream_closed',
-            `The vendor could not be reached or did not finish: ${failure.message}`,
-          ),
-        );
-      },
-    };
-    const call = deps.transports.of(provider.origin).call(
-      {
-        origin: provider.origin,
-        head: deps.heads.countTokens(provider, body.byteLength, meaning),
-        body: [body],
-      },
-      handler,
-    );
-    request.onAbort = () => {
-      call.abort();
-      reject(new GatewayError('client_closed_request', 'The client left before its answer.'));
-    };
-  });
+  const { promise, reject, resolve } = Promise.withResolvers<WholeAnswer>();
+  const call = deps.transports.of(provider.origin).call(
+    {
+      origin: provider.origin,
+      head: deps.heads.countTokens(provider, body.byteLength, meaning),
+      body: [body],
+    },
+    new Count(resolve, reject),
+  );
+  request.onAbort = () => {
+    call.abort();
+    reject(new GatewayError('client_closed_request', 'The client left before its answer.'));
+  };
+  return promise;
+}
+
+/** One question to a vendor, and its answer: small, and the client's to read. */
+class Count implements UpstreamHandler {
+  readonly #resolve: (answer: WholeAnswer) => void;
+  readonly #reject: (error: GatewayError) => void;
+  readonly #pieces: Uint8Array[] = [];
+  #size = 0;
+  #status = 0;
+  #type = 'application/json';
+  #fields = '';
+
+  constructor(resolve: (answer: WholeAnswer) => void, reject: (error: GatewayError) => void) {
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  onHead(status: number, headers: HeaderFields): void {
+    this.#status = status;
+    this.#type = headers.get('content-type') ?? this.#type;
+    if (status < 400) return;
+    for (const name of RETRY_HINTS) {
+      const value = headers.get(name);
+      if (value !== null) this.#fields += fieldLine(name, value);
+    }
+  }
+
+  onBody(chunk: Uint8Array, start: number, end: number): void {
+    this.#size += end - start;
+    if (this.#size <= MAX_ANSWER_BYTES) this.#pieces.push(chunk.slice(start, end));
+  }
+
+  onEnd(): void {
+    const status = this.#status;
+    if (isOfCredentials(status)) this.#reject(refusedCredentials());
+    else if (status < 200 || (status > 200 && status < 400) || status > 599 || this.#size > MAX_ANSWER_BYTES)
+      this.#reject(
+        new GatewayError('upstream_protocol', 'The vendor answered with something that is no count.'),
+      );
+    else {
+      const fields = fieldLine('content-type', this.#type) + this.#fields;
+      const body = Buffer.concat(this.#pieces).toString();
+      this.#resolve({ status: clientStatus(status), fields, body });
+    }
+  }
+
+  onError(failure: UpstreamFailure): void {
+    this.#reject(toldFailure(failure));
+  }
 }

@@ -28,7 +28,7 @@ const NO_WARNINGS: readonly string[] = [];
  */
 export class Exchange implements ClientEvents {
   readonly #request: Incoming;
-  readonly #requestId: string;
+  readonly requestId: string;
   readonly #key: KeyRecord;
   readonly #prepared: Prepared;
   /** Field lines of the client's that a vendor of its dialect gets. */
@@ -62,7 +62,7 @@ export class Exchange implements ClientEvents {
     bodyAtMs: number,
   ) {
     this.#request = request;
-    this.#requestId = requestId;
+    this.requestId = requestId;
     this.#key = key;
     this.#prepared = prepared;
     this.#meaning = meaning;
@@ -92,9 +92,9 @@ export class Exchange implements ClientEvents {
 
   fields(head: AnswerHead, meta: AnswerMeta | null): string {
     this.#status = head.status;
-    let fields = `x-request-id: ${this.#requestId}\r\nx-tokenrouter-provider: ${this.#prepared.route.provider.id}\r\nx-tokenrouter-dedup: ${this.#role}\r\nx-tokenrouter-prefix-hash: ${this.#prepared.prefixHash}\r\n`;
+    let fields = `x-request-id: ${this.requestId}\r\nx-tokenrouter-provider: ${this.#prepared.route.provider.id}\r\nx-tokenrouter-dedup: ${this.#role}\r\nx-tokenrouter-prefix-hash: ${this.#prepared.prefixHash}\r\n`;
     if (this.#warnings.length > 0) fields += warningLine(this.#warnings);
-    if (this.#deps.dialect.id === 'anthropic-messages') fields += `request-id: ${this.#requestId}\r\n`;
+    if (this.#deps.dialect.id === 'anthropic-messages') fields += `request-id: ${this.requestId}\r\n`;
     if (meta !== null && meta.cacheReadTokens !== null)
       fields += `x-tokenrouter-cached-tokens: ${meta.cacheReadTokens}\r\n`;
     if (meta !== null && meta.costNanoUsd !== null) {
@@ -125,7 +125,7 @@ export class Exchange implements ClientEvents {
       this.#acquire();
     } catch (thrown) {
       const error = asGatewayError(thrown);
-      if (error.code === 'internal_error') this.#deps.onDefect(error, this.#requestId);
+      if (error.code === 'internal_error') this.#deps.onDefect(error, this.requestId);
       this.#end(error, false);
     }
   }
@@ -239,7 +239,7 @@ export class Exchange implements ClientEvents {
     const { status, fields, body } = errorAnswer(
       this.#deps.dialect,
       error,
-      this.#requestId,
+      this.requestId,
       fieldLine('x-tokenrouter-provider', this.#prepared.route.provider.id) +
         fieldLine('x-tokenrouter-dedup', this.#role),
     );

@@ -45,6 +45,7 @@ function headsOf(provider: Provider): ProviderHeads {
  */
 export class RequestHeads {
   readonly #heads = new Map<string, ProviderHeads>();
+  #counted = 0;
 
   constructor(providers: readonly Provider[]) {
     for (const provider of providers) this.#heads.set(provider.id, headsOf(provider));
@@ -57,9 +58,11 @@ export class RequestHeads {
     return `${chat[index]!}${bodyBytes}\r\n${prepared.converted ? defaults : meaning}\r\n`;
   }
 
-  /** As {@link chat}, for a question about tokens. */
+  /** As {@link chat}, for a question about tokens. No cache is touched, so accounts take turns. */
   countTokens(provider: Provider, bodyBytes: number, meaning: string): string {
-    return `${this.#of(provider).countTokens[0]!}${bodyBytes}\r\n${meaning}\r\n`;
+    const { countTokens } = this.#of(provider);
+    this.#counted = (this.#counted + 1) % countTokens.length;
+    return `${countTokens[this.#counted]!}${bodyBytes}\r\n${meaning}\r\n`;
   }
 
   #of(provider: Provider): ProviderHeads {

@@ -48,9 +48,9 @@ export class StreamRelay {
     return this.#conversion !== null && this.#conversion.failed;
   }
 
-  /** What the vendor told; of a stream that was cut off, what can be known of it. */
+  /** What the vendor told; of a stream that was cut off or has failed, what can be known of it. */
   get usage(): Usage | null {
-    if (this.complete) return this.#usage;
+    if (this.complete && this.#usage !== null) return this.#usage;
     return this.#reader.usageSoFar?.() ?? this.#usage;
   }
 

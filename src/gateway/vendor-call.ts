@@ -6,43 +6,30 @@ import type { Answer, AnswerMeta, AnswerProducer } from '../dedup/answer.ts';
 import type { AnswerContext, AnswerConversion } from '../dialects/conversion.ts';
 import type { Dialect } from '../dialects/types.ts';
 import type { ErrorCode } from '../errors/catalogue.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
 import type { Origin } from '../providers/types.ts';
 import type { UpstreamCall, UpstreamHandler, UpstreamTransport } from '../upstream/transport.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { HeaderFields } from '../http1/fields.ts';
 import { fieldLine } from '../server/reply-head.ts';
-import { asGatewayError } from './answers.ts';
 import { StreamRelay } from './stream-relay.ts';
+import {
+  clientStatus,
+  isOfCredentials,
+  NEVER_SENT,
+  refusedCredentials,
+  toldFailure,
+} from './vendor-failures.ts';
+import { RETRY_HINTS, TOLD_HEADERS } from './vendor-headers.ts';
 
 /** Vendor headers a client may want; everything else stays behind. */
 const RELAYED_HEADERS = ['content-type', 'openai-processing-ms', 'x-sim-upstream-ms'];
 const JSON_TYPE = 'content-type: application/json\r\n';
-const RELAYED_ON_ERROR = ['retry-after', 'retry-after-ms', 'x-should-retry'];
 
 /** What may stand in a header field (RFC 9110 §5.5); anything else would break the client's answer. */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
-
-const FAILURES: Readonly<Record<UpstreamFailure['kind'], ErrorCode>> = {
-  connect: 'upstream_connect_failed',
-  tls: 'upstream_connect_failed',
-  connect_timeout: 'upstream_timeout',
-  first_byte_timeout: 'upstream_timeout',
-  idle_timeout: 'upstream_timeout',
-  total_timeout: 'upstream_timeout',
-  closed: 'upstream_closed',
-  protocol: 'upstream_protocol',
-  aborted: 'client_closed_request',
-  pool_full: 'too_many_requests_in_flight',
-};
-/** Failures after which the vendor cannot have worked on the request. */
-const NEVER_SENT: ReadonlySet<UpstreamFailure['kind']> = new Set([
-  'connect',
-  'tls',
-  'connect_timeout',
-  'pool_full',
-]);
 
 /** How a vendor call ended, for accounts and metrics. */
 export interface VendorOutcome {
@@ -86,7 +73,6 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
   #status = 0;
   /** As the vendor sent it. */
   #vendorStatus = 0;
-  #refusedCredentials = false;
   /** Field lines of the vendor's that clients see. */
   #fields = '';
   /** Whole answer: its only piece, or all of them. */
@@ -141,9 +127,8 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
     }
     this.#vendorStatus = status;
     this.#status = clientStatus(status);
-    this.#refusedCredentials = status === 401 || status === 402 || status === 403;
     for (const name of RELAYED_HEADERS) this.#relayHeader(headers, name);
-    if (status >= 400) for (const name of RELAYED_ON_ERROR) this.#relayHint(headers, name);
+    this.#relayLimits(status, headers);
     if (status >= 300 || !(headers.get('content-type') ?? '').startsWith('text/event-stream')) return;
     const { context, conversion, dialect, stripUsage } = this.#options;
     this.#relay = new StreamRelay(
@@ -181,10 +166,8 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
   onError(failure: UpstreamFailure): void {
     if (this.#ended) return;
     if (NEVER_SENT.has(failure.kind)) this.#status = 502;
-    this.#fail(
-      FAILURES[failure.kind],
-      `The vendor could not be reached or did not finish: ${failure.message}`,
-    );
+    const { code, message } = toldFailure(failure);
+    this.#fail(code, message);
   }
 
   #relayHeader(headers: HeaderFields, name: string): void {
@@ -192,7 +175,18 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
     if (value !== null && FIELD_VALUE.test(value)) this.#fields += `${name}: ${value}\r\n`;
   }
 
-  /** Tells when to come back, under the name that the client's dialect has for it. */
+  /** What the vendor tells of its limits; with a refusal when to come back, and what its support will ask for. */
+  #relayLimits(status: number, headers: HeaderFields): void {
+    const { firstLimit, limits, requestId } = TOLD_HEADERS[this.#options.dialect.id];
+    if (status >= 400) {
+      for (const name of RETRY_HINTS) this.#relayHint(headers, name);
+      const id = headers.get(requestId);
+      if (id !== null) this.#fields += fieldLine('x-upstream-request-id', id);
+    } else if (headers.get(firstLimit) === null) return;
+    for (const name of limits) this.#relayHint(headers, name);
+  }
+
+  /** A header under the name that the client's dialect has for it. */
   #relayHint(headers: HeaderFields, name: string): void {
     const { conversion, wallClockMs } = this.#options;
     if (conversion === null) {
@@ -218,9 +212,9 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
     const { answer, dialect } = this.#options;
     const body = this.#pieces === null ? (this.#body ?? NO_BYTES) : Buffer.concat(this.#pieces);
     this.#body = this.#pieces = null;
-    if (this.#refusedCredentials) {
-      // The vendor's words may quote the gateway's key: they stay here.
-      this.#fail('upstream_credentials', "The vendor refused the gateway's own credentials or balance.");
+    if (isOfCredentials(this.#vendorStatus)) {
+      const { code, message } = refusedCredentials();
+      this.#fail(code, message);
       return;
     }
     if (this.#status < 300) {
@@ -234,8 +228,11 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
     try {
       converted = this.#convert(body);
     } catch (thrown) {
-      const error = asGatewayError(thrown);
-      this.#fail(error.code, error.message);
+      if (!(thrown instanceof GatewayError)) {
+        this.#fail('internal_error', 'The gateway failed to translate the answer.');
+        throw thrown;
+      }
+      this.#fail(thrown.code, thrown.message);
       return;
     }
     const meta = this.#finish(this.#status);
@@ -300,12 +297,6 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
     const output = this.#relay === null ? tokensOfBytes(this.#size) : this.#relay.events;
     return estimateUsage(this.#options.inputBytes, output);
   }
-}
-
-/** The vendor's 401 and 403 speak of the gateway's key, its 402 of the gateway's balance: not the client's doing. */
-function clientStatus(status: number): number {
-  if (status === 401 || status === 402 || status === 403) return 502;
-  return status === 422 ? 400 : status;
 }
 
 /** Whether a text begins as a JSON object does, after blank lines (DeepSeek sends them to keep the connection alive). */

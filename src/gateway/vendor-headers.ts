@@ -25,3 +25,34 @@ export function meaningOf(fields: HeaderFields, dialect: DialectId): string {
   if (betas === '' || betas.length > MAX_BETA_CHARACTERS || !BETAS.test(betas)) return lines;
   return `${lines}anthropic-beta: ${betas.replaceAll(/[ \t]/g, '')}\r\n`;
 }
+
+/** Where the vendors of a dialect tell of their limits, and under which name they know the call. */
+export interface ToldHeaders {
+  /** Stands in every answer that tells of limits at all. */
+  readonly firstLimit: string;
+  readonly limits: readonly string[];
+  readonly requestId: string;
+}
+
+const FIGURES = ['limit', 'remaining', 'reset'] as const;
+
+/** OpenAI guide "Rate limits", Anthropic API overview, "Rate limits": response headers. */
+export const TOLD_HEADERS: Readonly<Record<DialectId, ToldHeaders>> = {
+  'openai-chat': {
+    firstLimit: 'x-ratelimit-limit-requests',
+    limits: FIGURES.flatMap((figure) =>
+      ['requests', 'tokens'].map((what) => `x-ratelimit-${figure}-${what}`),
+    ),
+    requestId: 'x-request-id',
+  },
+  'anthropic-messages': {
+    firstLimit: 'anthropic-ratelimit-requests-limit',
+    limits: ['requests', 'tokens', 'input-tokens', 'output-tokens'].flatMap((what) =>
+      FIGURES.map((figure) => `anthropic-ratelimit-${what}-${figure}`),
+    ),
+    requestId: 'request-id',
+  },
+};
+
+/** When to come back, in the words of both vendors' SDKs. */
+export const RETRY_HINTS = ['retry-after', 'retry-after-ms', 'x-should-retry'] as const;
