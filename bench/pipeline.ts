@@ -5,6 +5,7 @@
  * made-up one of the same shape. Only ratios hold between machines.
  */
 import { existsSync, readFileSync } from 'node:fs';
+import { chatInput } from './probes/pipeline-options.ts';
 import { Pipeline, type PipelineOptions } from '../src/pipeline/pipeline.ts';
 import type { ModelRoute } from '../src/providers/types.ts';
 
@@ -136,14 +137,7 @@ interface Cost {
 }
 
 function measure(body: Uint8Array): Cost {
-  const input = {
-    body,
-    dialect: 'openai-chat' as const,
-    scope: 'key',
-    routePath: '/v1/chat/completions',
-    headers: '',
-    passthrough: false,
-  };
+  const input = chatInput(body);
   const whole: number[] = [];
   const plain = new Pipeline(options);
   const joined: number[] = [];

@@ -12,7 +12,7 @@ import { SseParser } from '../../src/upstream/sse.ts';
 import { NUMBER_PLACEHOLDER } from '../load/request-template.ts';
 import { agentBody } from '../prompts/agent.ts';
 import { chatBody } from '../prompts/chat.ts';
-import { pipelineOptions } from './pipeline-options.ts';
+import { chatInput, pipelineOptions } from './pipeline-options.ts';
 
 /** Prints what single parts cost, as JSON ({@link MicroCost}[]). Argument: ms of CPU to spend on each. */
 export interface MicroCost {
@@ -51,14 +51,7 @@ for (const [size, body] of [
   await time(`JSON.parse, ${size}`, body.length, () => JSON.parse(text));
   await time(`lossless JSON parse, ${size}`, body.length, () => document.parse(body));
   const pipeline = new Pipeline(pipelineOptions);
-  const input = {
-    body,
-    dialect: 'openai-chat' as const,
-    scope: 'key',
-    routePath: '/v1/chat/completions',
-    headers: '',
-    passthrough: false,
-  };
+  const input = chatInput(body);
   await time(`whole pipeline, ${size}`, body.length, () => pipeline.prepare(input));
 }
 

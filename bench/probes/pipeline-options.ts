@@ -1,3 +1,4 @@
+import type { PipelineInput } from '../../src/pipeline/envelope.ts';
 import type { PipelineOptions } from '../../src/pipeline/pipeline.ts';
 import type { ModelRoute } from '../../src/providers/types.ts';
 
@@ -27,3 +28,13 @@ export const pipelineOptions: PipelineOptions = {
   toolSort: true,
   resolveModel: () => route,
 };
+
+/** A Chat Completions request as the gateway hands it over. */
+export const chatInput = (body: Uint8Array): PipelineInput => ({
+  body,
+  dialect: 'openai-chat',
+  scope: 'key',
+  routePath: '/v1/chat/completions',
+  headers: '',
+  passthrough: false,
+});

@@ -1,7 +1,7 @@
 import { median } from '../measure/statistics.ts';
 import { agentBody, imageBody } from '../prompts/agent.ts';
 import { Pipeline } from '../../src/pipeline/pipeline.ts';
-import { pipelineOptions } from './pipeline-options.ts';
+import { chatInput, pipelineOptions } from './pipeline-options.ts';
 
 /** Prints what the pipeline costs by size of body, as JSON ({@link PipelineCost}[]). Argument: ms to measure each. */
 export interface PipelineCost {
@@ -24,14 +24,7 @@ function measure(kind: PipelineCost['kind'], text: string, forMs: number): Pipel
   const body = new Uint8Array(Buffer.from(text));
   const at = Buffer.from(body.buffer).indexOf('################');
   if (at < 0) throw new Error('a body without its number');
-  const input = {
-    body,
-    dialect: 'openai-chat' as const,
-    scope: 'key',
-    routePath: '/v1/chat/completions',
-    headers: '',
-    passthrough: false,
-  };
+  const input = chatInput(body);
   let runs = 0;
   const repeat = (pipeline: Pipeline, durationMs: number, into: number[]): void => {
     const untilMs = performance.now() + durationMs;

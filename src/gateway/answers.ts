@@ -1,5 +1,6 @@
 import type { Dialect } from '../dialects/types.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
+import type { Incoming } from '../server/incoming.ts';
 import { fieldLine } from '../server/reply-head.ts';
 
 /** An answer in one piece. */
@@ -10,7 +11,11 @@ export interface WholeAnswer {
   readonly body: string;
 }
 
-const JSON_TYPE = fieldLine('content-type', 'application/json');
+export const JSON_TYPE = fieldLine('content-type', 'application/json');
+
+export function answerWith(request: Incoming, { status, fields, body }: WholeAnswer): void {
+  request.send(status, fields, body);
+}
 
 export function jsonAnswer(body: unknown, status = 200, fields = ''): WholeAnswer {
   return { status, fields: JSON_TYPE + fields, body: JSON.stringify(body) };

@@ -29,6 +29,14 @@ export function authenticate(
   return found instanceof Promise ? found.then((record) => checked(record, nowMs)) : checked(found, nowMs);
 }
 
+/** Throws a 403 for a model that the key may not use. */
+export function checkModel(key: KeyRecord, model: string): void {
+  if (key.allowedModels === null || key.allowedModels.includes(model)) return;
+  throw new GatewayError('model_not_allowed', `This API key may not use the model '${model}'.`, {
+    param: 'model',
+  });
+}
+
 function checked(record: KeyRecord | null, nowMs: number): KeyRecord {
   if (record === null) throw new GatewayError('invalid_api_key', 'This API key is not known here.');
   if (record.revokedAt !== null) throw new GatewayError('invalid_api_key', 'This API key has been revoked.');

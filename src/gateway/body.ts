@@ -21,6 +21,15 @@ export function readBody(request: Incoming, maxBytes: number): Uint8Array | Prom
   return request.readBody(maxBytes);
 }
 
+/** {@link readBody} for who waits in any case; rejects with a GatewayError. */
+export async function wholeBody(request: Incoming, maxBytes: number): Promise<Uint8Array> {
+  try {
+    return await readBody(request, maxBytes);
+  } catch (cause) {
+    throw readFailure(cause, maxBytes);
+  }
+}
+
 /** What the client hears when its body could not be read. */
 export function readFailure(cause: unknown, maxBytes: number): unknown {
   if (cause instanceof BodyTooLargeError) {

@@ -10,8 +10,8 @@ import type { Incoming } from '../server/incoming.ts';
 import type { KeyRecord } from '../storage/key-record.ts';
 import type { TransportChooser } from '../upstream/transport.ts';
 import type { Admission, Place } from './admission.ts';
-import { asGatewayError, errorAnswer } from './answers.ts';
-import { authenticate } from './authenticate.ts';
+import { answerWith, asGatewayError, errorAnswer } from './answers.ts';
+import { authenticate, checkModel } from './authenticate.ts';
 import { readBody, readFailure } from './body.ts';
 import { Exchange } from './exchange.ts';
 import type { KeyCache } from './key-cache.ts';
@@ -80,11 +80,7 @@ export async function handleChat(request: Incoming, deps: ChatDeps): Promise<voi
       headers: meaning,
       passthrough: wantsPassthrough(request.fields, key),
     });
-    if (key.allowedModels !== null && !key.allowedModels.includes(prepared.model)) {
-      throw new GatewayError('model_not_allowed', `This API key may not use the model '${prepared.model}'.`, {
-        param: 'model',
-      });
-    }
+    checkModel(key, prepared.model);
     place.settle(prepared.stream);
     new Exchange(request, requestId, key, prepared, meaning, place, deps, startedAtMs, bodyAtMs).run();
   } catch (thrown) {
@@ -92,8 +88,7 @@ export async function handleChat(request: Incoming, deps: ChatDeps): Promise<voi
     const error = asGatewayError(readFailure(thrown, deps.maxBodyBytes));
     deps.recorder.refused(error);
     if (error.code === 'internal_error') deps.onDefect(error, requestId);
-    const { status, fields, body } = errorAnswer(deps.dialect, error, requestId);
-    request.send(status, fields, body);
+    answerWith(request, errorAnswer(deps.dialect, error, requestId));
   }
 }
 

@@ -3,8 +3,8 @@ import type { AdminCall } from '../primary/messages.ts';
 import type { Scrape, Scraped } from '../telemetry/thread.ts';
 import type { Incoming } from '../server/incoming.ts';
 import { fieldLine } from '../server/reply-head.ts';
-import { jsonAnswer, type WholeAnswer } from './answers.ts';
-import { readBody, readFailure } from './body.ts';
+import { JSON_TYPE, jsonAnswer, type WholeAnswer } from './answers.ts';
+import { wholeBody } from './body.ts';
 import { requestIdOf } from './request-id.ts';
 
 const REPLY_TIMEOUT_MS = 10_000;
@@ -62,12 +62,7 @@ export class ControlPlane {
   /** Hands an admin call to the primary, with what only this thread can see of it. */
   async admin(request: Incoming): Promise<WholeAnswer> {
     const { fields, method, path } = request;
-    let body: Uint8Array;
-    try {
-      body = await readBody(request, MAX_ADMIN_BODY_BYTES);
-    } catch (cause) {
-      throw readFailure(cause, MAX_ADMIN_BODY_BYTES);
-    }
+    const body = await wholeBody(request, MAX_ADMIN_BODY_BYTES);
     const local =
       LOOPBACK_ADDRESS.test(request.remoteAddress) &&
       LOOPBACK_HOST.test(fields.get('host') ?? '') &&
@@ -89,7 +84,7 @@ export class ControlPlane {
   }
 
   adminReply(id: number, status: number, body: string): void {
-    this.#settle(id, { status, fields: fieldLine('content-type', 'application/json'), body });
+    this.#settle(id, { status, fields: JSON_TYPE, body });
   }
 
   close(): void {

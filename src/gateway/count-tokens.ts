@@ -1,21 +1,27 @@
-import { dialectOf } from '../dialects/registry.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { HeaderFields } from '../http1/fields.ts';
+import { parseBody, routeOf } from '../pipeline/inbound-adapter.ts';
 import type { ProviderRegistry } from '../providers/registry.ts';
-import type { ModelRoute } from '../providers/types.ts';
+import type { ModelRoute, Provider } from '../providers/types.ts';
 import type { Incoming } from '../server/incoming.ts';
 import { fieldLine } from '../server/reply-head.ts';
 import { Kind, JsonDocument } from '../std/json/document.ts';
-import { JsonDuplicateKeyError, JsonSyntaxError } from '../std/json/errors.ts';
+import type { KeyRecord } from '../storage/key-record.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { UpstreamHandler } from '../upstream/transport.ts';
 import { jsonAnswer, type WholeAnswer } from './answers.ts';
-import { authenticate } from './authenticate.ts';
-import { readBody, readFailure } from './body.ts';
+import { authenticate, checkModel } from './authenticate.ts';
+import { wholeBody } from './body.ts';
 import type { ChatDeps } from './chat.ts';
 import { requestIdOf } from './request-id.ts';
 import { estimateTokens } from './token-estimate.ts';
-import { clientStatus, isOfCredentials, refusedCredentials, toldFailure } from './vendor-failures.ts';
+import {
+  clientStatus,
+  isNoAnswer,
+  isOfCredentials,
+  refusedCredentials,
+  toldFailure,
+} from './vendor-failures.ts';
 import { meaningOf, RETRY_HINTS } from './vendor-headers.ts';
 
 const MAX_ANSWER_BYTES = 1024 * 1024;
@@ -39,30 +45,19 @@ export async function countTokens(
   const place = deps.admission.enter();
   try {
     deps.rates?.admit(key, deps.wallClockMs());
-    const body = await bodyOf(request, deps.maxBodyBytes);
-    const model = modelOf(body);
-    if (key.allowedModels !== null && !key.allowedModels.includes(model)) {
-      throw new GatewayError('model_not_allowed', `This API key may not use the model '${model}'.`, {
-        param: 'model',
-      });
-    }
-    const route = registry.resolve(model);
-    if (route === null) {
-      throw new GatewayError('model_not_found', `The model '${model}' reaches no configured provider.`, {
-        param: 'model',
-      });
-    }
-    const { id, profile } = route.provider;
+    const question = questionOf(await wholeBody(request, deps.maxBodyBytes), key, registry);
+    const { provider } = question.route;
+    const { id } = provider;
     const requestId = requestIdOf(request.fields);
     const fields =
       fieldLine('x-request-id', requestId) +
       fieldLine('request-id', requestId) +
       fieldLine('x-tokenrouter-provider', id);
-    if (profile.dialect !== 'anthropic-messages')
-      return jsonAnswer({ input_tokens: estimateOf(body) }, 200, fields + ESTIMATED);
+    if (question.estimate !== null)
+      return jsonAnswer({ input_tokens: question.estimate }, 200, fields + ESTIMATED);
     deps.providerLimit?.enter(id);
     try {
-      const answer = await ask(request, deps, route, renamed(body, route));
+      const answer = await ask(request, deps, provider, question.body);
       return { ...answer, fields: answer.fields + fields };
     } finally {
       deps.providerLimit?.leave(id);
@@ -72,35 +67,32 @@ export async function countTokens(
   }
 }
 
-async function bodyOf(request: Incoming, maxBytes: number): Promise<Uint8Array> {
-  try {
-    return await readBody(request, maxBytes);
-  } catch (cause) {
-    throw readFailure(cause, maxBytes);
-  }
+interface Question {
+  readonly route: ModelRoute;
+  /** As the vendor gets it. */
+  readonly body: Uint8Array;
+  /** Tokens by the gateway's own reckoning, where the vendor counts none. */
+  readonly estimate: number | null;
 }
 
 const document = new JsonDocument();
 
 /** Reads what the gateway must know of a request; the rest is the vendor's to judge. */
-function modelOf(body: Uint8Array): string {
+function questionOf(body: Uint8Array, key: KeyRecord, registry: ProviderRegistry): Question {
   try {
-    document.parse(body);
-    const model = document.text(memberOfKind('model', Kind.String, 'string'));
+    parseBody(document, body);
+    const name = memberOfKind('model', Kind.String, 'string');
+    const model = document.text(name);
     const messages = memberOfKind('messages', Kind.Array, 'array');
     if (document.next(messages) === messages + 1)
       throw new GatewayError('invalid_value', 'messages: at least one message is required', {
         param: 'messages',
       });
-    return model;
-  } catch (error) {
-    if (error instanceof JsonDuplicateKeyError)
-      throw new GatewayError('duplicate_key', `The request body has a ${error.message}.`, {
-        param: error.key,
-      });
-    if (error instanceof JsonSyntaxError)
-      throw new GatewayError('invalid_json', `The request body is not valid JSON: ${error.message}.`);
-    throw error;
+    checkModel(key, model);
+    const route = routeOf((one) => registry.resolve(one), model);
+    if (route.provider.profile.dialect !== 'anthropic-messages')
+      return { route, body, estimate: estimateTokens(document) };
+    return { route, body: renamed(body, name, route), estimate: null };
   } finally {
     document.release();
   }
@@ -114,32 +106,19 @@ function memberOfKind(name: string, kind: Kind, words: string): number {
   throw new GatewayError('invalid_type', `${name}: Input should be a valid ${words}`, { param: name });
 }
 
-/** Of a body that has been read before. */
-function estimateOf(body: Uint8Array): number {
-  document.parse(body);
-  const tokens = estimateTokens(document);
-  document.release();
-  return tokens;
-}
-
-/** The body with the vendor's name of the model; everything else to the byte. */
-function renamed(body: Uint8Array, { rewritten, upstreamModel }: ModelRoute): Uint8Array {
+/** The body with the vendor's name of the model, which is the node `name`; everything else to the byte. */
+function renamed(body: Uint8Array, name: number, { rewritten, upstreamModel }: ModelRoute): Uint8Array {
   if (!rewritten) return body;
-  document.parse(body);
-  const node = document.member(0, 'model');
-  const parts = [
-    body.subarray(0, document.start(node)),
+  return Buffer.concat([
+    body.subarray(0, document.start(name)),
     Buffer.from(JSON.stringify(upstreamModel)),
-    body.subarray(document.end(node)),
-  ];
-  document.release();
-  return Buffer.concat(parts);
+    body.subarray(document.end(name)),
+  ]);
 }
 
 /** Asks the vendor; rejects with a GatewayError. */
-function ask(request: Incoming, deps: ChatDeps, route: ModelRoute, body: Uint8Array): Promise<WholeAnswer> {
-  const { provider } = route;
-  const meaning = meaningOf(request.fields, dialectOf(provider.profile.dialect).id);
+function ask(request: Incoming, deps: ChatDeps, provider: Provider, body: Uint8Array): Promise<WholeAnswer> {
+  const meaning = meaningOf(request.fields, provider.profile.dialect);
   const { promise, reject, resolve } = Promise.withResolvers<WholeAnswer>();
   const call = deps.transports.of(provider.origin).call(
     {
@@ -189,7 +168,7 @@ class Count implements UpstreamHandler {
   onEnd(): void {
     const status = this.#status;
     if (isOfCredentials(status)) this.#reject(refusedCredentials());
-    else if (status < 200 || (status > 200 && status < 400) || status > 599 || this.#size > MAX_ANSWER_BYTES)
+    else if (isNoAnswer(status) || this.#size > MAX_ANSWER_BYTES)
       this.#reject(
         new GatewayError('upstream_protocol', 'The vendor answered with something that is no count.'),
       );

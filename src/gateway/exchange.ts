@@ -11,7 +11,7 @@ import type { KeyRecord } from '../storage/key-record.ts';
 import type { Incoming } from '../server/incoming.ts';
 import { fieldLine } from '../server/reply-head.ts';
 import type { Place } from './admission.ts';
-import { asGatewayError, errorAnswer } from './answers.ts';
+import { answerWith, asGatewayError, errorAnswer } from './answers.ts';
 import type { ChatDeps } from './chat.ts';
 import { AnswerClient, type ClientEvents } from './clients.ts';
 import { VendorCall, type VendorOutcome } from './vendor-call.ts';
@@ -236,14 +236,14 @@ export class Exchange implements ClientEvents {
     this.#deps.recorder.rejected(error);
     this.#close(begun ? this.#status : error.spec.status);
     if (begun) return;
-    const { status, fields, body } = errorAnswer(
+    const answer = errorAnswer(
       this.#deps.dialect,
       error,
       this.requestId,
       fieldLine('x-tokenrouter-provider', this.#prepared.route.provider.id) +
         fieldLine('x-tokenrouter-dedup', this.#role),
     );
-    this.#request.send(status, fields, body);
+    answerWith(this.#request, answer);
   }
 
   /** Every way out leads here, once: the place is given back and the request counted. */

@@ -5,7 +5,7 @@ import type { ProtocolError } from '../http1/protocol-error.ts';
 import type { Incoming } from '../server/incoming.ts';
 import { HttpListener } from '../server/listener.ts';
 import { fieldLine } from '../server/reply-head.ts';
-import { asGatewayError, errorAnswer, jsonAnswer, type WholeAnswer } from './answers.ts';
+import { answerWith, asGatewayError, errorAnswer, jsonAnswer, type WholeAnswer } from './answers.ts';
 import { authenticate } from './authenticate.ts';
 import { handleChat, type ChatDeps } from './chat.ts';
 import { countTokens } from './count-tokens.ts';
@@ -132,8 +132,7 @@ export function serve(options: ServerOptions): HttpListener {
     const requestId = requestIdOf(request.fields);
     if (error.code === 'internal_error') chat.onDefect(error, requestId);
     chat.recorder.refused(error);
-    const answer = errorAnswer(client.dialect, error, requestId, fields);
-    request.send(answer.status, answer.fields, answer.body);
+    answerWith(request, errorAnswer(client.dialect, error, requestId, fields));
   };
   /** Every other method on a known path is a 405 that names what is allowed. */
   const refuseMethod = (request: Incoming, client: ChatDeps, allowed: string): void =>
@@ -145,8 +144,7 @@ export function serve(options: ServerOptions): HttpListener {
     );
   const answerWhole = async (request: Incoming, client: ChatDeps, handler: Handler): Promise<void> => {
     try {
-      const { status, fields, body } = await handler(request);
-      request.send(status, fields, body);
+      answerWith(request, await handler(request));
     } catch (thrown) {
       refuse(request, client, thrown);
     }

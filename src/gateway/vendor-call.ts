@@ -12,9 +12,11 @@ import type { UpstreamCall, UpstreamHandler, UpstreamTransport } from '../upstre
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { HeaderFields } from '../http1/fields.ts';
 import { fieldLine } from '../server/reply-head.ts';
+import { JSON_TYPE } from './answers.ts';
 import { StreamRelay } from './stream-relay.ts';
 import {
   clientStatus,
+  isNoAnswer,
   isOfCredentials,
   NEVER_SENT,
   refusedCredentials,
@@ -24,7 +26,6 @@ import { RETRY_HINTS, TOLD_HEADERS } from './vendor-headers.ts';
 
 /** Vendor headers a client may want; everything else stays behind. */
 const RELAYED_HEADERS = ['content-type', 'openai-processing-ms', 'x-sim-upstream-ms'];
-const JSON_TYPE = 'content-type: application/json\r\n';
 
 /** What may stand in a header field (RFC 9110 §5.5); anything else would break the client's answer. */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -115,8 +116,7 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
   }
 
   onHead(status: number, headers: HeaderFields): void {
-    // 200 is the only success there is; beyond 599 nothing is defined (RFC 9110 §15).
-    if (status < 200 || (status > 200 && status < 400) || status > 599) {
+    if (isNoAnswer(status)) {
       this.#failUnbilled(`The vendor answered with status ${status}, which is no answer.`);
       return;
     }

@@ -38,6 +38,10 @@ export const isOfCredentials = (status: number): boolean =>
 export const refusedCredentials = (): GatewayError =>
   new GatewayError('upstream_credentials', "The vendor refused the gateway's own credentials or balance.");
 
+/** 200 is the only success there is; beyond 599 nothing is defined (RFC 9110 §15). */
+export const isNoAnswer = (status: number): boolean =>
+  status < 200 || (status > 200 && status < 400) || status > 599;
+
 /** The status of a vendor's answer as clients see it. */
 export function clientStatus(status: number): number {
   if (isOfCredentials(status)) return 502;

@@ -27,10 +27,10 @@ export function inboundAdapter(
     name: 'inbound_adapter',
     run(envelope) {
       const { document, input, readers } = envelope;
-      parse(document, input.body);
+      parseBody(document, input.body);
       const client = readers[input.dialect];
       client.read(document);
-      const route = resolve(resolveModel, client.model);
+      const route = routeOf(resolveModel, client.model);
       if (input.passthrough && route.rewritten) {
         throw new GatewayError(
           'passthrough_alias',
@@ -50,7 +50,8 @@ export function inboundAdapter(
   };
 }
 
-function parse(document: JsonDocument, body: Uint8Array): void {
+/** Reads a client's body; throws GatewayError for one that is no JSON. */
+export function parseBody(document: JsonDocument, body: Uint8Array): void {
   if (body.byteLength === 0)
     throw new GatewayError('invalid_json', 'The request body is empty: send a JSON object.');
   try {
@@ -60,7 +61,8 @@ function parse(document: JsonDocument, body: Uint8Array): void {
   }
 }
 
-function resolve(resolveModel: (model: string) => ModelRoute | null, model: string): ModelRoute {
+/** Where a model goes; throws a 404 for one that goes nowhere. */
+export function routeOf(resolveModel: (model: string) => ModelRoute | null, model: string): ModelRoute {
   const route = resolveModel(model);
   if (route !== null) return route;
   throw new GatewayError(
@@ -87,7 +89,7 @@ function convert(envelope: Envelope, conversion: RequestConversion, cacheTtl: Ca
     cacheTtl,
   });
   // Arguments that were text are part of the body now: nested too deep, they are found out here.
-  parse(document, body);
+  parseBody(document, body);
   request.read(document);
   envelope.lost = lost;
   envelope.warnings = warnings;

@@ -2,24 +2,16 @@ import { tokensOfBytes } from '../../billing/estimate.ts';
 import type { Usage } from '../../billing/usage.ts';
 import { JsonDocument, Kind } from '../../std/json/document.ts';
 import type { EventVerdict, StreamReader } from '../types.ts';
+import { usageIn } from '../usage-of-body.ts';
 import { MessagesUsage, normaliseUsage } from './usage.ts';
 
-const decoder = new TextDecoder();
 /** How the vendor begins the events that make up nearly all of a stream. */
 const CONTENT_DELTA = Buffer.from('{"type":"content_block_delta"');
 /** What stands around the text of one of them. */
 const DELTA_FRAME_BYTES = 80;
 
 /** Usage of a whole Messages answer, or null when the body carries none. */
-export function usageOfBody(body: Uint8Array): Usage | null {
-  try {
-    const parsed: unknown = JSON.parse(decoder.decode(body));
-    if (typeof parsed !== 'object' || parsed === null) return null;
-    return normaliseUsage((parsed as { usage?: unknown }).usage);
-  } catch {
-    return null;
-  }
-}
+export const usageOfBody = (body: Uint8Array): Usage | null => usageIn(body, normaliseUsage);
 
 const document = new JsonDocument();
 

@@ -2,7 +2,7 @@ import { COMMA } from '../../std/json/bytes.ts';
 import { Kind } from '../../std/json/document.ts';
 import type { ClaudeModel } from '../../providers/anthropic/models.ts';
 import type { Draft } from '../conversion/draft.ts';
-import { invalid, missing, unsupported, wrongType } from '../conversion/faults.ts';
+import { invalid, missing, unsupported } from '../conversion/faults.ts';
 import { Members } from '../conversion/members.ts';
 
 const TOOL = new Members(['type', 'function', 'cache_control']);
@@ -67,8 +67,7 @@ function writeTool(draft: Draft, tool: number, path: string): void {
   if (mark < 0) mark = nested;
   const strict = FUNCTION_MEMBERS.at(STRICT);
   if (strict >= 0) {
-    if (document.kind(strict) !== Kind.True && document.kind(strict) !== Kind.False)
-      throw wrongType(document, strict, `${path}.function.strict`, 'a boolean');
+    draft.expectBoolean(strict, () => `${path}.function.strict`);
     draft.member('strict', strict);
   }
   if (mark >= 0) {

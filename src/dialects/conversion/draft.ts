@@ -96,6 +96,11 @@ export class Draft {
     if (this.document.kind(node) !== Kind.String) throw wrongType(this.document, node, path(), 'a string');
   }
 
+  expectBoolean(node: number, path: () => string): void {
+    const kind = this.document.kind(node);
+    if (kind !== Kind.True && kind !== Kind.False) throw wrongType(this.document, node, path(), 'a boolean');
+  }
+
   expectObject(node: number, path: () => string): void {
     if (this.document.kind(node) !== Kind.Object) throw wrongType(this.document, node, path(), 'an object');
   }

@@ -1,15 +1,6 @@
 import { GatewayError } from '../../errors/gateway-error.ts';
 import type { JsonDocument } from '../../std/json/document.ts';
-
-const KIND_NAMES = [
-  'null',
-  'a boolean',
-  'a boolean',
-  'a number',
-  'a string',
-  'an array',
-  'an object',
-] as const;
+import { KIND_NAMES } from '../fields.ts';
 
 /** The vendor's dialect has no word for this. `reason` is a sentence. */
 export function unsupported(param: string, reason: string): GatewayError {

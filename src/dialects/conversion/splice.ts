@@ -1,24 +1,10 @@
 import { GatewayError } from '../../errors/gateway-error.ts';
-import { BACKSLASH, QUOTE } from '../../std/json/bytes.ts';
+import { BACKSLASH, QUOTE, SHORT_ESCAPES } from '../../std/json/bytes.ts';
 import { JsonDocument, Kind } from '../../std/json/document.ts';
 import { JsonDuplicateKeyError, JsonSyntaxError } from '../../std/json/errors.ts';
 import { CanonicalWriter } from '../../std/json/writer.ts';
 import type { Draft } from './draft.ts';
 import { invalid } from './faults.ts';
-
-/** What the letter after a backslash stands for; 0: no short escape. */
-const SHORT_ESCAPES = new Uint8Array(128);
-for (const [letter, text] of Object.entries({
-  '"': '"',
-  '\\': '\\',
-  '/': '/',
-  b: '\b',
-  f: '\f',
-  n: '\n',
-  r: '\r',
-  t: '\t',
-}))
-  SHORT_ESCAPES[letter.charCodeAt(0)] = text.charCodeAt(0);
 
 const checked = new JsonDocument();
 const canonical = new CanonicalWriter();

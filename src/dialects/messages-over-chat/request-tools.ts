@@ -1,7 +1,7 @@
 import { COMMA } from '../../std/json/bytes.ts';
 import { Kind } from '../../std/json/document.ts';
 import type { Draft } from '../conversion/draft.ts';
-import { invalid, missing, unsupported, wrongType } from '../conversion/faults.ts';
+import { invalid, missing, unsupported } from '../conversion/faults.ts';
 import { Members } from '../conversion/members.ts';
 
 const TOOL = new Members(['type', 'name', 'description', 'input_schema', 'strict', 'cache_control']);
@@ -57,8 +57,7 @@ function writeTool(draft: Draft, tool: number, path: string, keepMarks: boolean)
   else draft.copyWithout(schema, nested);
   const strict = TOOL.at(STRICT);
   if (strict >= 0) {
-    if (document.kind(strict) !== Kind.True && document.kind(strict) !== Kind.False)
-      throw wrongType(document, strict, `${path}.strict`, 'a boolean');
+    draft.expectBoolean(strict, () => `${path}.strict`);
     draft.member('strict', strict);
   }
   writer.ascii('}');

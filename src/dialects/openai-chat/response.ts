@@ -1,9 +1,9 @@
 import type { Usage } from '../../billing/usage.ts';
 import { Kind, JsonDocument } from '../../std/json/document.ts';
 import type { EventVerdict, StreamReader } from '../types.ts';
+import { usageIn } from '../usage-of-body.ts';
 import { normaliseUsage } from './usage.ts';
 
-const decoder = new TextDecoder();
 const USAGE_KEY = Buffer.from('"usage"');
 const FINISH_REASON = Buffer.from('"finish_reason":"');
 const DONE = Buffer.from('[DONE]');
@@ -12,15 +12,7 @@ const ERROR_STARTS = [Buffer.from('{"error"'), Buffer.from('{ "error"'), Buffer.
 const NULL_USAGE = Buffer.from('],"usage":null');
 
 /** Usage of a whole Chat Completions answer, or null when the body carries none. */
-export function usageOfBody(body: Uint8Array): Usage | null {
-  try {
-    const parsed: unknown = JSON.parse(decoder.decode(body));
-    if (typeof parsed !== 'object' || parsed === null) return null;
-    return normaliseUsage((parsed as { usage?: unknown }).usage);
-  } catch {
-    return null;
-  }
-}
+export const usageOfBody = (body: Uint8Array): Usage | null => usageIn(body, normaliseUsage);
 
 function startsWith(bytes: Uint8Array, start: number, end: number, needle: Uint8Array): boolean {
   if (end - start < needle.length) return false;

@@ -8,6 +8,20 @@ export const CLOSE_ARRAY = 0x5d;
 export const OPEN_OBJECT = 0x7b;
 export const CLOSE_OBJECT = 0x7d;
 
+/** What the letter after a backslash stands for; 0: no short escape. */
+export const SHORT_ESCAPES = new Uint8Array(128);
+for (const [escape, text] of Object.entries({
+  '"': '"',
+  '\\': '\\',
+  '/': '/',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+}))
+  SHORT_ESCAPES[escape.charCodeAt(0)] = text.charCodeAt(0);
+
 /** First byte at or after `at` that is no whitespace between tokens (RFC 8259 §2 `ws`). */
 export function skipSpace(bytes: Uint8Array, from: number): number {
   const length = bytes.length;

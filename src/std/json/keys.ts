@@ -1,4 +1,4 @@
-import { BACKSLASH } from './bytes.ts';
+import { BACKSLASH, SHORT_ESCAPES } from './bytes.ts';
 import type { JsonDocument } from './document.ts';
 import type { IntList } from './int-list.ts';
 
@@ -47,20 +47,6 @@ export function hashKey(bytes: Uint8Array, start: number, end: number): number {
   }
   return hash;
 }
-
-/** What the character after a backslash stands for. */
-const SHORT_ESCAPES = new Uint8Array(128);
-for (const [escape, text] of Object.entries({
-  '"': '"',
-  '\\': '\\',
-  '/': '/',
-  b: '\b',
-  f: '\f',
-  n: '\n',
-  r: '\r',
-  t: '\t',
-}))
-  SHORT_ESCAPES[escape.charCodeAt(0)] = text.charCodeAt(0);
 
 function codeUnit(bytes: Uint8Array, at: number): number {
   let value = 0;
