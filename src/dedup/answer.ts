@@ -18,11 +18,17 @@ export interface AnswerMeta {
   readonly cacheReadTokens: number | null;
 }
 
+/** Where an answer's bytes go. */
+export interface ByteSink {
+  /** Takes `bytes[start, end)`, which nobody writes to again. */
+  append(bytes: Uint8Array, start: number, end: number): void;
+}
+
 /** One client of an answer. After `onEnd`, `onError` or `onGone` nothing more comes. */
 export interface AnswerConsumer {
   onHead(head: AnswerHead): void;
-  /** Takes the chunk. False: full; nothing more until `cursor.resume()`. */
-  onBytes(chunk: Uint8Array): boolean;
+  /** Takes `bytes[start, end)`. False: full; nothing more until `cursor.resume()`. */
+  onBytes(bytes: Uint8Array, start: number, end: number): boolean;
   onEnd(meta: AnswerMeta | null): void;
   onError(code: ErrorCode, message: string): void;
   /**
@@ -105,7 +111,7 @@ export class Cursor {
  * From then on a client may lag behind the newest byte by the limit at most, unless it is the only one: then the
  * producer waits for it.
  */
-export class Answer {
+export class Answer implements ByteSink {
   readonly #budget: ReplayBudget | null;
   readonly #limitBytes: number;
   readonly #replay = new ReplayBuffer();
@@ -142,14 +148,13 @@ export class Answer {
     this.#deliverAll();
   }
 
-  /** Takes ownership of the bytes. */
-  append(chunk: Uint8Array): void {
-    const size = chunk.byteLength;
+  append(bytes: Uint8Array, start = 0, end = bytes.byteLength): void {
+    const size = end - start;
     if (this.#ending !== null || size === 0) return;
     const replay = this.#replay;
     const position = replay.end;
     if (this.#joinable || this.#someoneBehind()) {
-      replay.append(chunk);
+      replay.append(bytes, start, end);
       this.#budget?.add(size);
     } else replay.skip(size);
     if (
@@ -159,9 +164,9 @@ export class Answer {
       this.closeToJoiners();
     }
     const cursors = this.#cursors;
-    if (cursors.length === 1) this.#hand(cursors[0]!, position, chunk);
+    if (cursors.length === 1) this.#hand(cursors[0]!, position, bytes, start, end);
     // A consumer may leave or join while it is told something.
-    else for (const cursor of cursors.slice()) this.#hand(cursor, position, chunk);
+    else for (const cursor of cursors.slice()) this.#hand(cursor, position, bytes, start, end);
     this.#trim();
     this.#demand();
   }
@@ -226,13 +231,13 @@ export class Answer {
   }
 
   /** Gives the newest piece, which begins at `position`, to a client; as it came where it has had all before. */
-  #hand(cursor: Cursor, position: number, chunk: Uint8Array): void {
+  #hand(cursor: Cursor, position: number, bytes: Uint8Array, start: number, end: number): void {
     if (cursor.over || cursor.blocked || cursor.bytes !== position || !cursor.headSent) {
       this.#deliver(cursor);
       return;
     }
-    cursor.bytes += chunk.byteLength;
-    if (!cursor.consumer.onBytes(chunk)) cursor.blocked = true;
+    cursor.bytes += end - start;
+    if (!cursor.consumer.onBytes(bytes, start, end)) cursor.blocked = true;
   }
 
   #deliver(cursor: Cursor): void {
@@ -246,7 +251,7 @@ export class Answer {
     while (!cursor.over && !cursor.blocked && cursor.bytes < replay.end) {
       const run = replay.read(cursor.bytes);
       cursor.bytes += run.byteLength;
-      if (!consumer.onBytes(run)) cursor.blocked = true;
+      if (!consumer.onBytes(run, 0, run.byteLength)) cursor.blocked = true;
     }
     if (this.#ending !== null && !cursor.over && !cursor.blocked) this.#conclude(cursor, this.#ending);
   }

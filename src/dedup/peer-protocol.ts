@@ -55,11 +55,12 @@ export class RemoteConsumer implements AnswerConsumer {
     this.#send({ t: 'head', id: this.#id, head });
   }
 
-  onBytes(chunk: Uint8Array): boolean {
+  onBytes(bytes: Uint8Array, start: number, end: number): boolean {
     // A message carries the whole buffer of a view.
-    const own = chunk.byteLength * 2 < chunk.buffer.byteLength ? chunk.slice() : chunk;
-    this.#send({ t: 'bytes', id: this.#id, chunk: own });
-    this.#onTheWay += chunk.byteLength;
+    const range = bytes.subarray(start, end);
+    const chunk = range.byteLength * 2 < range.buffer.byteLength ? new Uint8Array(range) : range;
+    this.#send({ t: 'bytes', id: this.#id, chunk });
+    this.#onTheWay += end - start;
     return this.#onTheWay < WINDOW_BYTES;
   }
 

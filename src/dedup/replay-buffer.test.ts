@@ -26,7 +26,11 @@ test('whatever the pieces, every position reads as it was written, and what was 
         for (const size of sizes) {
           const bytes = Uint8Array.from({ length: size }, (_, index) => (written.length + index) & 255);
           written.push(...bytes);
-          buffer.append(bytes);
+          // Pieces come as parts of what was read, small ones and large ones.
+          const before = (7 * size) % 5_000;
+          const read = Buffer.alloc(before + size + 3, 255);
+          read.set(bytes, before);
+          buffer.append(read, before, before + size);
         }
         expect([buffer.end, buffer.keptBytes]).toEqual([written.length, written.length]);
         let kept = written.length;
@@ -71,4 +75,16 @@ test('a first or large piece is not copied', () => {
   buffer.append(large);
   expect(buffer.read(0)).toBe(first);
   expect(buffer.read(2)).toBe(large);
+  const read = new Uint8Array(12_000);
+  buffer.append(read, 3_000, 10_000);
+  expect(buffer.read(buffer.end - 1).buffer).toBe(read.buffer);
+});
+
+test('a small part of an array does not keep it alive', () => {
+  for (const size of [10, 5_000]) {
+    const buffer = new ReplayBuffer();
+    const read = new Uint8Array(60_000);
+    buffer.append(read, 100, 100 + size);
+    expect(buffer.read(0).buffer).not.toBe(read.buffer);
+  }
 });

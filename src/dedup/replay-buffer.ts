@@ -1,14 +1,19 @@
+import { copyBytes } from '../std/bytes.ts';
+
+/** `bytes[from, from + used)`, and room behind it. */
 interface Slab {
   /** Position of its first byte in the answer. */
   readonly start: number;
   readonly bytes: Uint8Array;
+  readonly from: number;
   used: number;
+  /** Bytes that may still be written; none in a piece that is kept as it came. */
+  room: number;
 }
 
 /** Pieces of this size and more are kept as they are. */
 const OWN_SLAB_BYTES = 4 * 1024;
-/** Room for any piece that is not kept as it is. */
-const FIRST_SLAB_BYTES = OWN_SLAB_BYTES;
+const FIRST_SLAB_BYTES = 4 * 1024;
 const MAX_SLAB_BYTES = 64 * 1024;
 
 /**
@@ -24,6 +29,7 @@ const MAX_SLAB_BYTES = 64 * 1024;
  */
 export class ReplayBuffer {
   #slabs: Slab[] = [];
+  #last: Slab | null = null;
   #end = 0;
   #keptBytes = 0;
 
@@ -36,18 +42,21 @@ export class ReplayBuffer {
     return this.#keptBytes;
   }
 
-  /** Keeps a piece; a large one, and the first, without a copy. */
-  append(piece: Uint8Array): void {
-    const size = piece.byteLength;
-    const last = this.#slabs.at(-1);
-    if (last === undefined || size >= OWN_SLAB_BYTES) {
-      this.#slabs.push({ start: this.#end, bytes: piece, used: size });
+  /**
+   * Keeps `bytes[start, end)`, to which nobody writes again: a large piece, and the first, without a copy, unless it is a
+   * small part of its array, which it would keep alive.
+   */
+  append(bytes: Uint8Array, start = 0, end = bytes.byteLength): void {
+    const size = end - start;
+    const last = this.#last;
+    if ((last === null || size >= OWN_SLAB_BYTES) && 2 * size >= bytes.byteLength) {
+      this.#add({ start: this.#end, bytes, from: start, used: size, room: 0 });
     } else {
-      const contiguous = last.start + last.used === this.#end;
-      const slab =
-        contiguous && last.bytes.length - last.used >= size ? last : this.#newSlab(last.bytes.length);
-      slab.bytes.set(piece, slab.used);
+      const fits = last !== null && last.room >= size && last.start + last.used === this.#end;
+      const slab = fits ? last : this.#newSlab(size);
+      copyBytes(bytes, start, end, slab.bytes, slab.used);
       slab.used += size;
+      slab.room -= size;
     }
     this.#end += size;
     this.#keptBytes += size;
@@ -63,9 +72,9 @@ export class ReplayBuffer {
     const slabs = this.#slabs;
     let at = slabs.length - 1;
     while (at > 0 && slabs[at]!.start > position) at--;
-    const slab = slabs[at]!;
-    if (position === slab.start && slab.used === slab.bytes.length) return slab.bytes;
-    return slab.bytes.subarray(position - slab.start, slab.used);
+    const { bytes, from, start, used } = slabs[at]!;
+    if (position === start && used === bytes.length) return bytes;
+    return bytes.subarray(from + position - start, from + used);
   }
 
   /** Lets go of slabs that lie wholly before a position; answers how many bytes those were. */
@@ -77,14 +86,21 @@ export class ReplayBuffer {
       freed += slabs[count++]!.used;
     if (count === 0) return 0;
     this.#slabs = count === slabs.length ? [] : slabs.slice(count);
+    if (this.#slabs.length === 0) this.#last = null;
     this.#keptBytes -= freed;
     return freed;
   }
 
-  #newSlab(lastBytes: number): Slab {
-    const size = Math.min(MAX_SLAB_BYTES, Math.max(FIRST_SLAB_BYTES, 2 * lastBytes));
-    const slab = { start: this.#end, bytes: new Uint8Array(size), used: 0 };
+  /** Twice as large as the last, within bounds, and no smaller than `leastBytes`. */
+  #newSlab(leastBytes: number): Slab {
+    const last = this.#last === null ? 0 : this.#last.used + this.#last.room;
+    const size = Math.max(leastBytes, FIRST_SLAB_BYTES, Math.min(MAX_SLAB_BYTES, 2 * last));
+    return this.#add({ start: this.#end, bytes: new Uint8Array(size), from: 0, used: 0, room: size });
+  }
+
+  #add(slab: Slab): Slab {
     this.#slabs.push(slab);
+    this.#last = slab;
     return slab;
   }
 }

@@ -47,8 +47,8 @@ export interface Dialect {
   readonly id: DialectId;
   /** Behind the provider's base path. */
   readonly path: string;
-  /** Usage of a whole answer, or null when it carries none. */
-  usageOfBody(body: Uint8Array): Usage | null;
+  /** Usage of a whole answer, `body[start, end)`, or null when it carries none. */
+  usageOfBody(body: Uint8Array, start?: number, end?: number): Usage | null;
   /** @param stripUsage the gateway asked for usage on its own account: the client must not see it. */
   streamReader(stripUsage: boolean): StreamReader;
   /** The body of an error answer. `requestId` is for dialects that tell it there; all have it as a header. */

@@ -33,8 +33,10 @@ export class AnswerClient implements AnswerConsumer {
   #cursor: Cursor | null = null;
   #head: AnswerHead | null = null;
   #streaming = false;
-  /** A whole answer: its only piece, or all of them. */
+  /** A whole answer: its only piece, `#body[#bodyStart, #bodyEnd)`, or all of them. */
   #body: Uint8Array = NO_BYTES;
+  #bodyStart = 0;
+  #bodyEnd = 0;
   #pieces: Uint8Array[] | null = null;
   /** The client has left, or has had everything. */
   #over = false;
@@ -67,16 +69,22 @@ export class AnswerClient implements AnswerConsumer {
     this.#request.begin(head.status, head.fields + this.#events.fields(head, null));
   }
 
-  onBytes(chunk: Uint8Array): boolean {
+  onBytes(bytes: Uint8Array, start: number, end: number): boolean {
     if (this.#head?.streamed === true) {
       if (!this.#streaming) {
         this.#streaming = true;
         this.#events.firstBytes();
       }
-      return this.#request.write(chunk);
+      return this.#request.write(bytes, start, end);
     }
-    if (this.#body.length === 0) this.#body = chunk;
-    else (this.#pieces ??= [this.#body]).push(chunk);
+    if (this.#body.length === 0) {
+      this.#body = bytes;
+      this.#bodyStart = start;
+      this.#bodyEnd = end;
+    } else {
+      this.#pieces ??= [this.#body.subarray(this.#bodyStart, this.#bodyEnd)];
+      this.#pieces.push(bytes.subarray(start, end));
+    }
     return true;
   }
 
@@ -86,8 +94,9 @@ export class AnswerClient implements AnswerConsumer {
     this.#over = true;
     if (head.streamed) this.#request.end();
     else {
-      const body = this.#pieces === null ? this.#body : Buffer.concat(this.#pieces);
-      this.#request.send(head.status, head.fields + this.#events.fields(head, meta), body);
+      const fields = head.fields + this.#events.fields(head, meta);
+      if (this.#pieces !== null) this.#request.send(head.status, fields, Buffer.concat(this.#pieces));
+      else this.#request.send(head.status, fields, this.#body, this.#bodyStart, this.#bodyEnd);
     }
     this.#events.finished(meta, null, head.streamed);
   }

@@ -1,10 +1,16 @@
 import type { Usage } from '../billing/usage.ts';
+import type { ByteSink } from '../dedup/answer.ts';
 import type { StreamConversion } from '../dialects/conversion.ts';
 import { blankVerdict, type EventVerdict, type StreamReader } from '../dialects/types.ts';
+import { asBuffer } from '../std/bytes.ts';
 import { SseParser } from '../upstream/sse.ts';
 import { RelayBuffer } from './relay-buffer.ts';
 
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
+
+/** Used within one read and empty between two: one of each does for all streams of a thread, and stays in its caches. */
+const OUT = new RelayBuffer();
+const VERDICT: EventVerdict = blankVerdict();
 
 /**
  * A vendor's stream on its way to clients: whole events, in one piece per read of the socket, judged by the vendor's
@@ -16,10 +22,9 @@ export class StreamRelay {
   readonly #reader: StreamReader;
   readonly #conversion: StreamConversion | null;
   readonly #parser: SseParser;
-  readonly #out = new RelayBuffer();
+  readonly #sink: ByteSink;
   /** What a conversion has written since the last read. */
   #text = '';
-  readonly #verdict: EventVerdict = blankVerdict();
   /** The stream has ended; what still comes has no blank line behind it. */
   #flushing = false;
   #usage: Usage | null = null;
@@ -27,9 +32,13 @@ export class StreamRelay {
   events = 0;
   /** The vendor said that this is all, or that it failed. */
   complete = false;
+  /** It said so in a record behind which none comes. */
+  over = false;
 
-  constructor(reader: StreamReader, conversion: StreamConversion | null) {
+  /** What can go to clients goes to `sink`, as it comes. */
+  constructor(reader: StreamReader, conversion: StreamConversion | null, sink: ByteSink) {
     this.#reader = reader;
+    this.#sink = sink;
     this.#conversion = conversion;
     this.#parser = new SseParser({
       maxEventBytes: MAX_EVENT_BYTES,
@@ -37,7 +46,9 @@ export class StreamRelay {
         this.#event(bytes, dataStart, dataEnd, eventStart, eventEnd),
       // Comments keep connections alive: the client's, too.
       onBlock: (bytes, start, end) => {
-        if (conversion === null) this.#out.add(bytes, start, end);
+        // Half of a record, which readers would take for a whole one without data.
+        if (this.#flushing) return;
+        if (conversion === null) OUT.add(bytes, start, end);
         else this.#text += conversion.comment();
       },
     });
@@ -54,53 +65,58 @@ export class StreamRelay {
     return this.#reader.usageSoFar?.() ?? this.#usage;
   }
 
-  /** What of `chunk[start, end)` and before can go to clients now; null when nothing can. */
-  push(chunk: Uint8Array, start: number, end: number): Uint8Array | null {
+  /** Takes `chunk[start, end)`, which belongs to the relay from now on. */
+  push(chunk: Uint8Array, start: number, end: number): void {
     this.#reader.nextChunk();
     const read = asBuffer(chunk);
-    this.#out.open(read);
+    OUT.open(read);
     this.#parser.push(read, start, end);
-    return this.#take();
+    this.#handOver();
   }
 
   /** The vendor has ended: what is left. */
-  end(): Uint8Array | null {
+  end(): void {
     this.#reader.nextChunk();
     this.#flushing = true;
-    this.#out.open(null);
+    OUT.open(null);
     this.#parser.end({ flush: true });
     if (this.complete && this.#conversion !== null) this.#text += this.#conversion.end();
-    return this.#take();
+    this.#handOver();
   }
 
-  #take(): Uint8Array | null {
-    if (this.#conversion === null) return this.#out.take();
+  #handOver(): void {
+    if (this.#conversion === null) {
+      OUT.take(this.#sink);
+      return;
+    }
     const text = this.#text;
-    if (text === '') return null;
+    if (text === '') return;
     this.#text = '';
-    return Buffer.from(text);
+    const bytes = Buffer.from(text);
+    this.#sink.append(bytes, 0, bytes.length);
   }
 
   #event(bytes: Uint8Array, dataStart: number, dataEnd: number, eventStart: number, eventEnd: number): void {
-    const verdict = this.#verdict;
+    const verdict = VERDICT;
     const buffer = asBuffer(bytes);
     this.#reader.judge(buffer, dataStart, dataEnd, verdict);
     // Some servers leave out the last blank line; a record that was cut off is none.
     if (this.#flushing && !verdict.done && !isJson(bytes.subarray(dataStart, dataEnd))) return;
     this.events++;
     if (verdict.usage !== null) this.#usage = verdict.usage;
-    if (verdict.done || verdict.failed || verdict.finished) this.complete = true;
+    if (verdict.done || verdict.failed) this.complete = this.over = true;
+    else if (verdict.finished) this.complete = true;
     if (this.#conversion !== null) {
       this.#text += this.#conversion.event(buffer, dataStart, dataEnd);
       return;
     }
     if (verdict.drop) return;
     if (verdict.cutStart === verdict.cutEnd) {
-      this.#out.add(bytes, eventStart, eventEnd);
+      OUT.add(bytes, eventStart, eventEnd);
       return;
     }
-    this.#out.add(bytes, eventStart, verdict.cutStart);
-    this.#out.add(bytes, verdict.cutEnd, eventEnd);
+    OUT.add(bytes, eventStart, verdict.cutStart);
+    OUT.add(bytes, verdict.cutEnd, eventEnd);
   }
 }
 
@@ -111,8 +127,4 @@ function isJson(bytes: Uint8Array): boolean {
   } catch {
     return false;
   }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

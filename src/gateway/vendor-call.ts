@@ -32,6 +32,8 @@ const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
+const NO_BYTES = new Uint8Array(0);
+
 /** How a vendor call ended, for accounts and metrics. */
 export interface VendorOutcome {
   /** As the leader's client sees it. */
@@ -76,8 +78,10 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
   #vendorStatus = 0;
   /** Field lines of the vendor's that clients see. */
   #fields = '';
-  /** Whole answer: its only piece, or all of them. */
-  #body: Uint8Array | null = null;
+  /** Whole answer: its only piece, `#body[#bodyStart, #bodyEnd)`, or all of them. */
+  #body: Uint8Array = NO_BYTES;
+  #bodyStart = 0;
+  #bodyEnd = 0;
   #pieces: Uint8Array[] | null = null;
   #size = 0;
   #usage: Usage | null = null;
@@ -134,6 +138,7 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
     this.#relay = new StreamRelay(
       dialect.streamReader(stripUsage),
       conversion === null || context === null ? null : conversion.stream(context),
+      this.#options.answer,
     );
     this.#fields += 'cache-control: no-cache\r\n';
     this.#options.answer.head({ status, fields: this.#fields, streamed: true });
@@ -142,8 +147,7 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
   onBody(chunk: Uint8Array, start: number, end: number): void {
     if (this.#ended) return;
     if (this.#relay !== null) {
-      const bytes = this.#relay.push(chunk, start, end);
-      if (bytes !== null) this.#options.answer.append(bytes);
+      this.#relay.push(chunk, start, end);
       if (this.#relay.failed) this.#giveUp();
       return;
     }
@@ -152,9 +156,14 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
       this.#fail('upstream_too_large', 'The vendor sent an answer larger than the gateway holds.');
       return;
     }
-    const piece = chunk.subarray(start, end);
-    if (this.#body === null) this.#body = piece;
-    else (this.#pieces ??= [this.#body]).push(piece);
+    if (this.#body.length === 0) {
+      this.#body = chunk;
+      this.#bodyStart = start;
+      this.#bodyEnd = end;
+    } else {
+      this.#pieces ??= [this.#body.subarray(this.#bodyStart, this.#bodyEnd)];
+      this.#pieces.push(chunk.subarray(start, end));
+    }
   }
 
   onEnd(): void {
@@ -165,6 +174,11 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
 
   onError(failure: UpstreamFailure): void {
     if (this.#ended) return;
+    // Whatever became of the connection behind the last record: clients have had everything.
+    if (this.#relay?.over === true) {
+      this.#options.answer.end(this.#finish(this.#status));
+      return;
+    }
     if (NEVER_SENT.has(failure.kind)) this.#status = 502;
     const { code, message } = toldFailure(failure);
     this.#fail(code, message);
@@ -199,8 +213,7 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
   }
 
   #endStream(relay: StreamRelay): void {
-    const bytes = relay.end();
-    if (bytes !== null) this.#options.answer.append(bytes);
+    relay.end();
     if (!relay.complete) {
       this.#fail('upstream_closed', 'The vendor ended the stream before its last event.');
       return;
@@ -210,23 +223,26 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
 
   #endWhole(): void {
     const { answer, dialect } = this.#options;
-    const body = this.#pieces === null ? (this.#body ?? NO_BYTES) : Buffer.concat(this.#pieces);
-    this.#body = this.#pieces = null;
+    const body = this.#pieces === null ? this.#body : Buffer.concat(this.#pieces);
+    const start = this.#pieces === null ? this.#bodyStart : 0;
+    const end = this.#pieces === null ? this.#bodyEnd : body.length;
+    this.#body = NO_BYTES;
+    this.#pieces = null;
     if (isOfCredentials(this.#vendorStatus)) {
       const { code, message } = refusedCredentials();
       this.#fail(code, message);
       return;
     }
     if (this.#status < 300) {
-      if (!isObject(body)) {
+      if (!isObject(body, start, end)) {
         this.#failUnbilled('The vendor answered with something that is no JSON object.');
         return;
       }
-      this.#usage = dialect.usageOfBody(body);
+      this.#usage = dialect.usageOfBody(body, start, end);
     }
-    let converted: Uint8Array;
+    let converted: Uint8Array | null;
     try {
-      converted = this.#convert(body);
+      converted = this.#convert(body, start, end);
     } catch (thrown) {
       if (!(thrown instanceof GatewayError)) {
         this.#fail('internal_error', 'The gateway failed to translate the answer.');
@@ -237,14 +253,16 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
     }
     const meta = this.#finish(this.#status);
     answer.head({ status: this.#status, fields: this.#fields, streamed: false });
-    answer.append(converted);
+    if (converted === null) answer.append(body, start, end);
+    else answer.append(converted);
     answer.end(meta);
   }
 
-  /** The answer in the client's dialect. */
-  #convert(body: Uint8Array): Uint8Array {
+  /** The answer in the client's dialect; null where it is in that. */
+  #convert(bytes: Uint8Array, start: number, end: number): Uint8Array | null {
     const { context, conversion } = this.#options;
-    if (conversion === null || context === null) return body;
+    if (conversion === null || context === null) return null;
+    const body = bytes.subarray(start, end);
     if (this.#vendorStatus < 300) return conversion.body(body, context);
     const error = conversion.error(this.#vendorStatus, body);
     this.#status = error.status;
@@ -300,10 +318,8 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
 }
 
 /** Whether a text begins as a JSON object does, after blank lines (DeepSeek sends them to keep the connection alive). */
-function isObject(body: Uint8Array): boolean {
-  let at = 0;
-  while (at < body.length && body[at]! <= 0x20) at++;
-  return body[at] === 0x7b;
+function isObject(body: Uint8Array, start: number, end: number): boolean {
+  let at = start;
+  while (at < end && body[at]! <= 0x20) at++;
+  return at < end && body[at] === 0x7b;
 }
-
-const NO_BYTES = new Uint8Array(0);

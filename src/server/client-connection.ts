@@ -168,11 +168,18 @@ export class ClientConnection implements Carrier {
     return body;
   }
 
-  send(request: Incoming, status: number, fields: string, body: Uint8Array | string): void {
+  send(
+    request: Incoming,
+    status: number,
+    fields: string,
+    body: Uint8Array | string,
+    start: number,
+    end: number,
+  ): void {
     if (request !== this.#request) return;
-    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
+    const length = typeof body === 'string' ? Buffer.byteLength(body) : end - start;
     const head = this.#replyHead(request, status, fields, length);
-    this.#noteWrite(this.#queue.whole(head, request.method === 'HEAD' ? '' : body));
+    this.#noteWrite(this.#queue.whole(head, request.method === 'HEAD' ? '' : body, start, end));
     this.#answered(request);
   }
 
@@ -187,8 +194,8 @@ export class ClientConnection implements Carrier {
     });
   }
 
-  write(chunk: Uint8Array): boolean {
-    return this.#noteWrite(this.#queue.chunk(this.#takeHead(), chunk, this.#raw));
+  write(bytes: Uint8Array, start: number, end: number): boolean {
+    return this.#noteWrite(this.#queue.chunk(this.#takeHead(), bytes, start, end, this.#raw));
   }
 
   end(request: Incoming): void {
@@ -346,7 +353,7 @@ export class ClientConnection implements Carrier {
     const { status, fields, body } = this.#host.refusal(error);
     // Nothing of an answer has gone out before its request was whole, but for an early refusal, which closes too.
     if (this.#head === '')
-      this.#queue.whole(replyHead(status, fields, Buffer.byteLength(body), false, false), body);
+      this.#queue.whole(replyHead(status, fields, Buffer.byteLength(body), false, false), body, 0, 0);
     this.#body.fail();
     request?.abort();
     this.#close();

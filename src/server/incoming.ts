@@ -15,9 +15,16 @@ export class BodyTooLargeError extends Error {
 export interface Carrier {
   readonly remoteAddress: string;
   readBody(maxBytes: number): Uint8Array | Promise<Uint8Array>;
-  send(request: Incoming, status: number, fields: string, body: Uint8Array | string): void;
+  send(
+    request: Incoming,
+    status: number,
+    fields: string,
+    body: Uint8Array | string,
+    start: number,
+    end: number,
+  ): void;
   begin(request: Incoming, status: number, fields: string): void;
-  write(chunk: Uint8Array): boolean;
+  write(bytes: Uint8Array, start: number, end: number): boolean;
   end(request: Incoming): void;
 }
 
@@ -68,12 +75,12 @@ export class Incoming {
     return this.#carrier.readBody(maxBytes);
   }
 
-  /** A whole answer. `fields`: lines with their ends. */
-  send(status: number, fields: string, body: Uint8Array | string): void {
+  /** A whole answer. `fields`: lines with their ends; of a body in bytes, `body[start, end)` goes out. */
+  send(status: number, fields: string, body: Uint8Array | string, start = 0, end = body.length): void {
     const carrier = this.#carrier;
     if (carrier === null || this.#begun) return;
     this.#release();
-    carrier.send(this, status, fields, body);
+    carrier.send(this, status, fields, body, start, end);
   }
 
   /** Head of an answer in pieces; it goes out with the first of them, or at the end of this turn of the event loop. */
@@ -83,10 +90,10 @@ export class Incoming {
     this.#carrier.begin(this, status, fields);
   }
 
-  /** A piece of the body. False: the client is slow, write on after {@link onDrain}. The bytes are kept either way. */
-  write(chunk: Uint8Array): boolean {
-    if (this.#carrier === null || !this.#begun || chunk.byteLength === 0) return true;
-    return this.#carrier.write(chunk);
+  /** `bytes[start, end)` as a piece of the body. False: the client is slow, write on after {@link onDrain}. The bytes are kept either way. */
+  write(bytes: Uint8Array, start = 0, end = bytes.byteLength): boolean {
+    if (this.#carrier === null || !this.#begun || start === end) return true;
+    return this.#carrier.write(bytes, start, end);
   }
 
   end(): void {

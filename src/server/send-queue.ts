@@ -1,4 +1,5 @@
 import type { Socket } from 'bun';
+import { copyBytes } from '../std/bytes.ts';
 
 /** Up to here an answer goes out in one write; beyond it, copying its parts together costs more than a second write. */
 const ONE_WRITE_BYTES = 64 * 1024;
@@ -27,11 +28,11 @@ export class SendQueue {
     return this.#waiting.length === 0;
   }
 
-  /** A head, latin1, and a whole body. False: not all of it has left. */
-  whole(head: string, body: Uint8Array | string): boolean {
-    const size = typeof body === 'string' ? 3 * body.length : body.length;
+  /** A head, latin1, and a whole body: text, or `body[start, end)`. False: not all of it has left. */
+  whole(head: string, body: Uint8Array | string, start: number, end: number): boolean {
+    const size = typeof body === 'string' ? 3 * body.length : end - start;
     if (head.length + size > ONE_WRITE_BYTES) {
-      const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+      const bytes = typeof body === 'string' ? Buffer.from(body) : body.subarray(start, end);
       if (bytes.length === 0) return this.#send(Buffer.from(head, 'latin1'));
       this.#waiting.push(Buffer.from(head, 'latin1'), bytes);
       return this.flush();
@@ -39,26 +40,29 @@ export class SendQueue {
     let at = SCRATCH.write(head, 0, 'latin1');
     if (typeof body === 'string') at += SCRATCH.write(body, at, 'utf8');
     else {
-      SCRATCH.set(body, at);
-      at += body.length;
+      copyBytes(body, start, end, SCRATCH, at);
+      at += size;
     }
     return this.#sendScratch(at);
   }
 
-  /** A chunk of a chunked body (RFC 9112 §7.1), behind `head` where that has not gone out; `raw`: the body is not chunked. */
-  chunk(head: string, bytes: Uint8Array, raw: boolean): boolean {
-    const { length } = bytes;
+  /**
+   * `bytes[start, end)` as a chunk of a chunked body (RFC 9112 §7.1), behind `head` where that has not gone out; `raw`: the
+   * body is not chunked.
+   */
+  chunk(head: string, bytes: Uint8Array, start: number, end: number, raw: boolean): boolean {
+    const length = end - start;
     if (head.length + length + FRAME_BYTES > ONE_WRITE_BYTES) {
       const size = raw ? head : `${head}${length.toString(16)}${CRLF}`;
       if (size !== '') this.#waiting.push(Buffer.from(size, 'latin1'));
-      this.#waiting.push(bytes);
+      this.#waiting.push(bytes.subarray(start, end));
       if (!raw) this.#waiting.push(Buffer.from(CRLF));
       return this.flush();
     }
     // Events are small and many: what a loop can do is not called for.
     let at = head === '' ? 0 : SCRATCH.write(head, 0, 'latin1');
     if (!raw) at = writeSize(length, at);
-    SCRATCH.set(bytes, at);
+    copyBytes(bytes, start, end, SCRATCH, at);
     at += length;
     if (!raw) {
       SCRATCH[at++] = CR;

@@ -1,4 +1,5 @@
 import { ProtocolError } from '../http1/protocol-error.ts';
+import { copyBytes } from '../std/bytes.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -217,7 +218,7 @@ export class SseParser {
   #hold(bytes: Uint8Array, start: number, end: number): void {
     this.#checkSize(end - start);
     this.#held = Buffer.allocUnsafe(Math.max(FIRST_HELD_BYTES, 2 * (end - start)));
-    this.#held.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
+    copyBytes(bytes, start, end, this.#held, 0);
     this.#heldBytes = end - start;
   }
 
@@ -230,7 +231,7 @@ export class SseParser {
       held.copy(bytes, 0, 0, this.#heldBytes);
       this.#held = bytes;
     }
-    bytes.set(from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to), this.#heldBytes);
+    copyBytes(chunk, from, to, bytes, this.#heldBytes);
     this.#heldBytes = size;
     return bytes;
   }

@@ -11,7 +11,8 @@ const CONTENT_DELTA = Buffer.from('{"type":"content_block_delta"');
 const DELTA_FRAME_BYTES = 80;
 
 /** Usage of a whole Messages answer, or null when the body carries none. */
-export const usageOfBody = (body: Uint8Array): Usage | null => usageIn(body, normaliseUsage);
+export const usageOfBody = (body: Uint8Array, start = 0, end = body.length): Usage | null =>
+  usageIn(body, start, end, normaliseUsage);
 
 const document = new JsonDocument();
 
@@ -89,7 +90,7 @@ export class MessagesStreamReader implements StreamReader {
         return;
       default:
         // Servers that are only compatible may leave the type out.
-        verdict.failed = type < 0 && document.member(0, 'error') >= 0;
+        verdict.failed = type < 0 && hasError();
     }
   }
 
@@ -97,6 +98,11 @@ export class MessagesStreamReader implements StreamReader {
     const usage = document.member(object, 'usage');
     if (usage >= 0) this.#usage.add(JSON.parse(document.source(usage)));
   }
+}
+
+function hasError(): boolean {
+  const error = document.member(0, 'error');
+  return error >= 0 && document.kind(error) !== Kind.Null;
 }
 
 function startsWithDelta(bytes: Uint8Array, start: number, end: number): boolean {

@@ -138,9 +138,7 @@ export class ChatStream implements StreamConversion {
       case 'error':
         return this.#endWith(chatErrorRecord(document));
       default:
-        return type < 0 && memberOf(document, 0, 'error') >= 0
-          ? this.#endWith(chatErrorRecord(document))
-          : '';
+        return type < 0 && hasError() ? this.#endWith(chatErrorRecord(document)) : '';
     }
   }
 
@@ -347,4 +345,9 @@ export class ChatStream implements StreamConversion {
   #fail(message: string): string {
     return this.#endWith(openAiChat.errorEvent(new GatewayError('upstream_protocol', message)));
   }
+}
+
+function hasError(): boolean {
+  const error = memberOf(document, 0, 'error');
+  return error >= 0 && document.kind(error) !== Kind.Null;
 }

@@ -8,11 +8,14 @@ const USAGE_KEY = Buffer.from('"usage"');
 const FINISH_REASON = Buffer.from('"finish_reason":"');
 const DONE = Buffer.from('[DONE]');
 const ERROR_STARTS = [Buffer.from('{"error"'), Buffer.from('{ "error"'), Buffer.from('{"object":"error"')];
+/** A member that some servers write into every record. */
+const NO_ERROR = /^\{ ?"error": ?null/;
 /** How OpenAI writes it behind `choices` on every record but the last. */
 const NULL_USAGE = Buffer.from('],"usage":null');
 
 /** Usage of a whole Chat Completions answer, or null when the body carries none. */
-export const usageOfBody = (body: Uint8Array): Usage | null => usageIn(body, normaliseUsage);
+export const usageOfBody = (body: Uint8Array, start = 0, end = body.length): Usage | null =>
+  usageIn(body, start, end, normaliseUsage);
 
 function startsWith(bytes: Uint8Array, start: number, end: number, needle: Uint8Array): boolean {
   if (end - start < needle.length) return false;
@@ -113,7 +116,10 @@ export class ChatStreamReader implements StreamReader {
     verdict.cutStart = verdict.cutEnd = 0;
     const usageAt = this.#usage.find(bytes, start, end);
     if (usageAt >= 0) this.#judgeUsage(bytes, start, end, verdict);
-    else verdict.failed = ERROR_STARTS.some((needle) => startsWith(bytes, start, end, needle));
+    else
+      verdict.failed =
+        ERROR_STARTS.some((needle) => startsWith(bytes, start, end, needle)) &&
+        !NO_ERROR.test(bytes.toString('latin1', start, Math.min(end, start + 16)));
   }
 
   #judgeUsage(bytes: Buffer, start: number, end: number, verdict: EventVerdict): void {
@@ -126,7 +132,7 @@ export class ChatStreamReader implements StreamReader {
     }
     const member = usageMember(bytes, start, end);
     if (member === null) return;
-    if (!member.isNull) verdict.usage = usageOfBody(bytes.subarray(start, end));
+    if (!member.isNull) verdict.usage = usageOfBody(bytes, start, end);
     if (!this.#stripUsage) return;
     const choices = scratch.member(0, 'choices');
     if (
