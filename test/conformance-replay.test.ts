@@ -9,73 +9,19 @@ import {
   type Json,
   type Recorded,
 } from './conformance/recorded.ts';
+import { CHAT, Stage } from './conformance/stage.ts';
 import { casesPresent } from './support/cases.ts';
-import { startGateway, type Gateway } from './support/gateway.ts';
-import { httpAnswer, startVendor, type Vendor } from './support/vendor.ts';
 
 // Reason of every skip here: the cases lie beside the repository and are not copied into it.
 
-let vendor: Vendor;
-let gateway: Gateway;
-let key: string;
-/** What the vendor answers with. */
-let answering: Recorded | null = null;
+let stage: Stage;
 
 beforeAll(async () => {
-  if (!casesPresent) return;
-  vendor = await startVendor(() => (answering === null ? null : bytesOf(answering)));
-  gateway = await startGateway({
-    env: {
-      OPENAI_API_KEY: 'sk-up',
-      OPENAI_BASE_URL: vendor.url,
-      DEEPSEEK_API_KEY: 'sk-up',
-      DEEPSEEK_BASE_URL: vendor.url,
-      ANTHROPIC_API_KEY: 'sk-up',
-      ANTHROPIC_BASE_URL: vendor.url,
-    },
-  });
-  ({ key } = await gateway.createKey({ quota_usd: null }));
+  if (casesPresent) stage = await Stage.start();
 });
 afterAll(async () => {
-  if (!casesPresent) return;
-  await gateway[Symbol.asyncDispose]();
-  await vendor[Symbol.asyncDispose]();
+  if (casesPresent) await stage[Symbol.asyncDispose]();
 });
-
-function bytesOf({ answer, contentType, status, streamed }: Recorded): string {
-  if (!streamed) return httpAnswer(status, answer, { 'content-type': contentType });
-  const head = `HTTP/1.1 ${status} OK\r\ncontent-type: ${contentType}\r\ntransfer-encoding: chunked\r\n\r\n`;
-  // In pieces of odd sizes, through the middle of lines and characters.
-  const bytes = Buffer.from(answer);
-  let out = head;
-  for (let at = 0, size = 7; at < bytes.length; at += size, size = (size * 31) % 1009 || 7) {
-    const piece = bytes.subarray(at, at + size);
-    out += `${piece.length.toString(16)}\r\n${piece.toString('latin1')}\r\n`;
-  }
-  return `${out}0\r\n\r\n`;
-}
-
-async function replay(one: Recorded): Promise<{ status: number; text: string; sent: Json | null }> {
-  const before = vendor.requests.length;
-  answering = one;
-  const path = one.path === '/chat/completions' ? '/v1/chat/completions' : one.path;
-  const response = await fetch(`${gateway.url}${path}`, {
-    method: 'POST',
-    headers: {
-      authorization: `Bearer ${key}`,
-      'content-type': 'application/json',
-      'x-tokenrouter-dedup': 'off',
-    },
-    body: one.request,
-  });
-  const text = await response.text();
-  const sent = vendor.requests.length === before ? undefined : vendor.requests.at(-1);
-  return {
-    status: response.status,
-    text,
-    sent: sent === undefined ? null : (JSON.parse(sent.body.toString('utf8')) as Json),
-  };
-}
 
 const nameOf = (tool: Json): string => JSON.stringify(record(tool['function'])['name'] ?? tool['name'] ?? '');
 
@@ -156,13 +102,15 @@ describe.skipIf(!casesPresent)('every recorded exchange', () => {
     };
     const refused: string[] = [];
     for (const one of exchanges) {
-      const { sent, status, text } = await replay(one);
+      const path = one.path === '/chat/completions' ? CHAT : one.path;
+      const { body, sent, status } = await stage.replay(one, path, one.request);
       if (sent === null) {
-        refused.push(`${one.id} ${one.status} ${text}`);
+        refused.push(`${one.id} ${one.status} ${body.toString()}`);
         continue;
       }
       const given = JSON.parse(one.request) as Json;
-      expect({ id: one.id, sent: meaningOf(sent, given, one.vendor) }).toEqual({
+      const asked = JSON.parse(sent.body.toString()) as Json;
+      expect({ id: one.id, sent: meaningOf(asked, given, one.vendor) }).toEqual({
         id: one.id,
         sent: meaningOf(given, given, one.vendor),
       });
@@ -172,18 +120,16 @@ describe.skipIf(!casesPresent)('every recorded exchange', () => {
         continue;
       }
       expect({ id: one.id, status }).toEqual({ id: one.id, status: one.status });
-      expect({ id: one.id, text }).toEqual({ id: one.id, text: asAsked(one) });
+      // As text where it differs, which shows where; to the byte in any case.
+      expect({ id: one.id, text: body.toString() }).toEqual({ id: one.id, text: asAsked(one) });
+      expect(body.equals(Buffer.from(asAsked(one)))).toBe(true);
       if (one.status !== 200 || one.path.endsWith('count_tokens')) continue;
       const sum = told[one.vendor]!;
       for (const [at, tokens] of toldTokens(one).entries()) sum[at] = sum[at]! + tokens;
     }
     expect(refused).toEqual([]);
-    const booked: Record<string, number[]> = {};
-    for (const provider of Object.keys(told)) {
-      booked[provider] = [];
-      for (const kind of ['input', 'cache_read', 'output'])
-        booked[provider].push(await gateway.metric('tokens_total', { provider, kind }));
-    }
-    expect(booked).toEqual(told);
+    const booked = await stage.booked();
+    for (const [provider, tokens] of Object.entries(told))
+      expect(['input', 'cache_read', 'output'].map((kind) => booked[`${provider} ${kind}`])).toEqual(tokens);
   });
 });

@@ -8,8 +8,11 @@ export interface VendorRequest {
   readonly body: Buffer;
 }
 
+/** Bytes to send back; of several pieces each goes in a write of its own. */
+type VendorAnswer = string | Uint8Array | readonly Uint8Array[];
+
 /** What a vendor does with a request: bytes to send back, or whatever it likes with the socket. */
-export type VendorScript = (request: VendorRequest, socket: Socket) => string | Uint8Array | null;
+export type VendorScript = (request: VendorRequest, socket: Socket) => VendorAnswer | null;
 
 /** A vendor by script, to the byte: answers that no well-behaved server would give, and a record of what it was sent. */
 export interface Vendor extends AsyncDisposable {
@@ -80,6 +83,25 @@ function parse(text: Buffer): { request: VendorRequest; size: number } | null {
   return { request: { target: requestLine.split(' ')[1] ?? '', headers, body }, size };
 }
 
+async function send(socket: Socket, answer: VendorAnswer): Promise<void> {
+  if (typeof answer === 'string' || answer instanceof Uint8Array) {
+    socket.write(typeof answer === 'string' ? Buffer.from(answer, 'latin1') : answer);
+    return;
+  }
+  socket.setNoDelay(true);
+  for (const piece of answer) {
+    if (socket.destroyed) return;
+    await new Promise<void>((resolve) => {
+      socket.once('close', resolve);
+      socket.write(piece, () => {
+        socket.off('close', resolve);
+        // A turn of the loop behind each, so that the other side may read it alone.
+        setImmediate(resolve);
+      });
+    });
+  }
+}
+
 export async function startVendor(script: VendorScript): Promise<Vendor> {
   const requests: VendorRequest[] = [];
   const sockets = new Set<Socket>();
@@ -94,8 +116,7 @@ export async function startVendor(script: VendorScript): Promise<Vendor> {
         text = text.subarray(parsed.size);
         requests.push(parsed.request);
         const answer = vendor.script(parsed.request, socket);
-        if (answer !== null)
-          socket.write(typeof answer === 'string' ? Buffer.from(answer, 'latin1') : answer);
+        if (answer !== null) void send(socket, answer);
       }
     });
   });
