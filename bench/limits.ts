@@ -33,6 +33,8 @@ export const limits = {
   },
   bodies: {
     msAt187Kb: 1,
+    /** In either direction, on top of what the same body takes without it. */
+    conversionMsAt187Kb: 1,
     usPerKbBeyond: 6,
     imageMs: 15,
   },

@@ -1,6 +1,7 @@
 import { measure } from 'mitata';
 import { ClaimTable } from '../../src/dedup/claim-table.ts';
 import { usageOfBody } from '../../src/dialects/openai-chat/response.ts';
+import { requestConversion } from '../../src/dialects/request-conversions.ts';
 import { Pipeline } from '../../src/pipeline/pipeline.ts';
 import { LABEL_BYTES, MAX_ROWS, METRIC_WORDS } from '../../src/shared/counter-layout.ts';
 import { WorkerMetrics } from '../../src/shared/counters.ts';
@@ -12,7 +13,7 @@ import { SseParser } from '../../src/upstream/sse.ts';
 import { NUMBER_PLACEHOLDER } from '../load/request-template.ts';
 import { agentBody } from '../prompts/agent.ts';
 import { chatBody } from '../prompts/chat.ts';
-import { chatInput, pipelineOptions } from './pipeline-options.ts';
+import { convertedBody, inputOf, optionsFor } from './pipeline-options.ts';
 
 /** Prints what single parts cost, as JSON ({@link MicroCost}[]). Argument: ms of CPU to spend on each. */
 export interface MicroCost {
@@ -50,9 +51,23 @@ for (const [size, body] of [
   const document = new JsonDocument();
   await time(`JSON.parse, ${size}`, body.length, () => JSON.parse(text));
   await time(`lossless JSON parse, ${size}`, body.length, () => document.parse(body));
-  const pipeline = new Pipeline(pipelineOptions);
-  const input = chatInput(body);
+  const pipeline = new Pipeline(optionsFor('openai-chat'));
+  const input = inputOf(body, 'openai-chat');
   await time(`whole pipeline, ${size}`, body.length, () => pipeline.prepare(input));
+}
+
+const largeMessages = convertedBody(large, 'openai-chat', 'anthropic-messages');
+for (const [name, body, vendor, upstreamModel] of [
+  ['chat → messages', large, 'anthropic-messages', 'claude-opus-4-8'],
+  ['messages → chat', largeMessages, 'openai-chat', 'gpt-4o'],
+] as const) {
+  const client = vendor === 'openai-chat' ? 'anthropic-messages' : 'openai-chat';
+  const convert = requestConversion(client, vendor);
+  const document = new JsonDocument();
+  document.parse(body);
+  // No smaller body has warmed this code.
+  for (let run = 0; run < 300; run++) convert(document, { upstreamModel });
+  await time(`request conversion, ${name}, 187 KB`, body.length, () => convert(document, { upstreamModel }));
 }
 
 const answer = JSON.stringify({

@@ -3,7 +3,7 @@ import { fitLine, round3 } from '../measure/statistics.ts';
 import { runProbe } from '../probes/child.ts';
 import type { PipelineCost } from '../probes/pipeline.ts';
 import { hasRecordedConversation } from '../prompts/agent.ts';
-import { check, type Scenario } from './types.ts';
+import { check, type Cell, type Scenario } from './types.ts';
 
 const MEASURE_MS = 1000;
 const QUICK_MS = 150;
@@ -14,7 +14,7 @@ export const bodies: Scenario = {
   name: 'bodies',
   title: 'Pipeline by size of body',
   method:
-    'In one process without network: median time of the whole pipeline over an agent’s request whose messages are repeated to the size, and over one that carries an image. Each run’s body differs in a few digits near its end. The cost beyond 187 KB is the slope of the line through all larger bodies.',
+    'In one process without network: median time of the whole pipeline over a short chat, over an agent’s request whose messages are repeated to the size (also as Python spells JSON, and between dialects, marks for the vendor’s cache included), and over one that carries an image. Each run’s body differs in a few digits near its end. The cost beyond 187 KB is the slope of the line through all larger bodies. What conversion adds is the difference to a vendor that speaks the client’s dialect, the same body run by turns, without marks. In one piece: with the parts of the vendor’s body joined.',
   run: async (context) => {
     const costs = (await runProbe(
       'pipeline',
@@ -26,18 +26,21 @@ export const bodies: Scenario = {
     const beyond = agents.filter(({ bytes }) => bytes >= REFERENCE_BYTES);
     const slopeUsPerKb = fitLine(beyond.map(({ bytes, wholeMs }) => [bytes / 1000, wholeMs * 1000])).slope;
     const stages = Object.keys(costs[0]?.stagesMs ?? {});
+    const conversions = costs.filter(({ conversionMs }) => conversionMs !== null);
     return {
       tables: [
         {
           title: 'Median time, ms',
-          columns: ['body', 'KB', 'whole', 'P99', 'µs/KB', ...stages],
+          columns: ['body', 'KB', 'whole', 'P99', 'µs/KB', 'in one piece', 'conversion adds', ...stages],
           rows: costs.map((cost) =>
             [
-              cost.kind as string | number,
+              cost.kind as Cell,
               Math.round(cost.bytes / 1000),
               round3(cost.wholeMs),
               round3(cost.p99Ms),
               round3((cost.wholeMs * 1000) / (cost.bytes / 1000)),
+              round3(cost.joinedMs),
+              cost.conversionMs === null ? null : round3(cost.conversionMs),
             ].concat(stages.map((stage) => round3(cost.stagesMs[stage] ?? Number.NaN))),
           ),
         },
@@ -73,6 +76,15 @@ export const bodies: Scenario = {
           'at most',
           limits.bodies.imageMs,
           'ms',
+        ),
+        ...conversions.map(({ conversionMs, kind }) =>
+          check(
+            `conversion adds at 187 KB (${kind})`,
+            conversionMs ?? Number.NaN,
+            'at most',
+            limits.bodies.conversionMsAt187Kb,
+            'ms',
+          ),
         ),
       ],
       notes: hasRecordedConversation
