@@ -62,6 +62,24 @@ describe('routes', () => {
     }));
 });
 
+test('instructions after the last message of a chat are not the last word', () =>
+  withSimulator({}, async (simulator) => {
+    const call = { id: 'call_1', type: 'function', function: { name: 'find', arguments: '{}' } };
+    const finish = async (...messages: object[]): Promise<string | undefined> => {
+      const parameters = { type: 'object', properties: {} };
+      const tools = [{ type: 'function', function: { name: 'find', parameters } }];
+      const body = ask('find it', { tools });
+      const all = [...(body['messages'] as object[]), ...messages, { role: 'system', content: 'be brief' }];
+      const [choice] = (await completion(post(simulator, { ...body, messages: all }))).choices;
+      return `${choice?.finish_reason}: ${choice?.message.content}`;
+    };
+    expect(await finish()).toBe('tool_calls: null');
+    const result = { role: 'tool', tool_call_id: 'call_1', content: 'found' };
+    expect(await finish({ role: 'assistant', content: null, tool_calls: [call] }, result)).toContain(
+      'to 1 results#',
+    );
+  }));
+
 describe('errors', () => {
   test('have the shape and status of the vendor', () =>
     withSimulator({}, async (simulator) => {

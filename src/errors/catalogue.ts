@@ -27,6 +27,7 @@ export const ERRORS = {
   invalid_value: client(400),
   missing_field: client(400),
   unsupported_value: client(400),
+  thread_unsupported_request: client(400),
   malformed_http: client(400),
   passthrough_alias: client(400),
   invalid_api_key: client(401, 'authentication_error'),

@@ -113,6 +113,8 @@ function routesOf({ chat, control, messages, registry }: ServerOptions): Router 
   router.add('/v1/models/*', { GET: model });
   router.add('/models', { GET: models });
   router.add('/models/*', { GET: model });
+  // Claude Code opens its connection with a HEAD of it; an error there would be counted as one.
+  router.add('/', { GET: () => jsonAnswer({ name: 'tokenrouter' }) });
   router.add('/health/live', { GET: () => jsonAnswer({ status: 'live' }) });
   router.add('/health/ready', { GET: () => control.readiness() });
   router.add('/metrics', { GET: () => control.scrape() });

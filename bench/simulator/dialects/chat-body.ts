@@ -167,6 +167,9 @@ function toolSpecs(body: ChatBody): ToolSpec[] {
   return specs;
 }
 
+/** Says how to answer, not what to. */
+const isInstruction = (role: unknown): boolean => role === 'system' || role === 'developer';
+
 /** Results at the end of the conversation. */
 function trailingResults(messages: readonly ChatMessage[]): string[] {
   const results: string[] = [];
@@ -197,7 +200,8 @@ export function conversationOf(
   vendor: { readonly maxOutputTokens: number; readonly thinking: boolean },
 ): Conversation | VendorError {
   const { json, messages } = body;
-  const last = messages.at(-1);
+  const said = messages.slice(0, messages.findLastIndex(({ role }) => !isInstruction(role)) + 1);
+  const last = said.at(-1);
   const choices = json['n'] === undefined || json['n'] === null ? 1 : countOf(json['n']);
   if (choices === null || choices < 1 || choices > MAX_CHOICES)
     return vendorError(400, `Invalid 'n': expected 1 to ${MAX_CHOICES}.`, 'integer_out_of_range', 'n');
@@ -211,7 +215,7 @@ export function conversationOf(
     model: body.model,
     hash: hashOf(messages),
     userText: last?.role === 'user' ? textOfParts(last['content'], '\n') : null,
-    toolResults: trailingResults(messages),
+    toolResults: trailingResults(said),
     tools,
     toolChoice,
     parallelToolCalls: json['parallel_tool_calls'] !== false,

@@ -248,6 +248,8 @@ describe('facts', () => {
     ['"mcp_servers":[{"type":"url"}]', false],
     ['"mcp_servers":[]', true],
     ['"fallback_credit_token":"t"', false],
+    ['"thread":{"type":"continue","previous_message_id":"msg_1"}', false],
+    ['"thread":null', true],
     ['"thinking":{"type":"adaptive"}', true],
   ])('%s: shareable is %p', (member, shareable) => {
     expect(withField(member).shareable).toBe(shareable);

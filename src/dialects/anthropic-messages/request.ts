@@ -53,6 +53,7 @@ const FIELDS = new BodyFields(
     system: CONTENT_TYPE,
     temperature: NUMBER,
     thinking: OBJECT,
+    thread: OBJECT,
     tool_choice: OBJECT,
     tools: ARRAY,
     top_k: INTEGER,
@@ -70,6 +71,7 @@ const FALLBACK_CREDIT_TOKEN = FIELDS.index('fallback_credit_token');
 const MCP_SERVERS = FIELDS.index('mcp_servers');
 const STREAM = FIELDS.index('stream');
 const SYSTEM = FIELDS.index('system');
+const THREAD = FIELDS.index('thread');
 const TOOLS = FIELDS.index('tools');
 
 /**
@@ -116,6 +118,7 @@ export class MessagesRequest extends RequestFacts {
     this.shareable =
       !serverTools &&
       FIELDS.node(document, CONTAINER) < 0 &&
+      FIELDS.node(document, THREAD) < 0 &&
       FIELDS.node(document, FALLBACK_CREDIT_TOKEN) < 0 &&
       (mcpServers < 0 || document.next(mcpServers) === mcpServers + 1);
     this.blocks.clear();

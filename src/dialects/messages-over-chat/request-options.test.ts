@@ -230,6 +230,10 @@ describe('other fields', () => {
   ])('%s is refused', (member, param) => {
     expect(refusedAs(member)).toEqual(['unsupported_value', param]);
   });
+  test("a conversation that the vendor would keep is refused by the name that Anthropic's SDK knows", () => {
+    expect(refusedAs('"thread":{"type":"create"}')).toEqual(['thread_unsupported_request', 'thread']);
+    expect(fieldsOf('"thread":null')).toBe('');
+  });
   test('an empty list of MCP servers is none', () => {
     expect(fieldsOf('"mcp_servers":[]')).toBe('');
   });

@@ -1,3 +1,4 @@
+import { GatewayError } from '../../errors/gateway-error.ts';
 import { Kind } from '../../std/json/document.ts';
 import type { Draft } from '../conversion/draft.ts';
 import { invalid, missing, unsupported, wrongType } from '../conversion/faults.ts';
@@ -26,6 +27,7 @@ export const FIELDS = new Members([
   'system',
   'temperature',
   'thinking',
+  'thread',
   'tool_choice',
   'tools',
   'top_k',
@@ -56,6 +58,13 @@ export function refuseInexpressible(draft: Draft): void {
     const node = FIELDS.named(name);
     if (node >= 0 && document.source(node) !== '[]') throw unsupported(name, reason);
   }
+  // Anthropic's SDK goes by this code: it sends the whole conversation instead of what is new in it.
+  if (FIELDS.named('thread') >= 0)
+    throw new GatewayError(
+      'thread_unsupported_request',
+      'This vendor keeps no conversations: leave `thread` out and send all messages.',
+      { param: 'thread' },
+    );
 }
 
 /** Names what is not sent. */
