@@ -29,7 +29,7 @@ test: setup
 
 build: setup
 	@mkdir -p dist
-	$(BUN) build --compile --minify --bytecode --format=esm --sourcemap=none \
+	$(BUN) build --compile --splitting --minify --bytecode --format=esm --sourcemap=none \
 	  --no-compile-autoload-bunfig --no-compile-autoload-dotenv \
 	  src/main.ts workers/proxy.ts workers/metrics.ts workers/storage.ts bench/simulator/thread.ts --outfile dist/tokenrouter
 

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
+import { spawnEarly } from './primary/threads.ts';
 
 // Each command loads what it needs and nothing else: a start is a tenth of a second, and most of it is loading.
 
@@ -22,6 +23,7 @@ program
     'bind to loopback, start the bundled simulator when no vendor is configured, print a first request',
   )
   .action(async (options: { dev?: boolean }) => {
+    spawnEarly(process.env['WORKERS']);
     const { runServe } = await import('./primary/serve.ts');
     await runServe({ dev: options.dev ?? false });
   });

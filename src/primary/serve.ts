@@ -5,25 +5,14 @@ import { LABEL_BYTES, MAX_ROWS, METRIC_WORDS } from '../shared/counter-layout.ts
 import { NO_PROVIDER } from '../providers/registry.ts';
 import { createMemory } from '../shared/memory-map.ts';
 import { StorageClient } from '../storage/client.ts';
-import { createLogger } from '../telemetry/logging.ts';
+import { createLogger, type Log } from '../telemetry/logging.ts';
 import { AdminDesk } from './admin-desk.ts';
 import { descriptorLimit, fitCapacity } from './descriptors.ts';
 import { printDevGreeting } from './dev-greeting.ts';
 import type { DevUpstream } from './dev-upstream.ts';
 import { claimPort } from './port.ts';
-import { Supervisor, type ThreadName } from './supervisor.ts';
-import type { Log } from './watched-thread.ts';
-
-/** Where a built binary keeps the entries named on its build line; all of its modules lie in this one root. */
-const BINARY_ROOT = 'file:///$bunfs/root/';
-
-function spawnThread(name: ThreadName): Worker {
-  return new Worker(
-    import.meta.url.startsWith(BINARY_ROOT)
-      ? new URL(`workers/${name}.ts`, BINARY_ROOT)
-      : new URL(`../../workers/${name}.ts`, import.meta.url),
-  );
-}
+import { Supervisor } from './supervisor.ts';
+import { spawnThread } from './threads.ts';
 
 /** Says what went wrong, in one piece and without a stack, and ends the process. */
 function giveUp(error: unknown): never {

@@ -2,11 +2,13 @@ import type { Config } from '../config/load.ts';
 import { ClaimTable } from '../dedup/claim-table.ts';
 import { heartbeatOf, releaseWorker, type SharedMemory } from '../shared/memory-map.ts';
 import type { FromStorage, ToStorage } from '../storage/thread.ts';
+import type { Log } from '../telemetry/logging.ts';
 import type { FromMetrics, ToMetrics } from '../telemetry/thread.ts';
 import type { Capacity } from './descriptors.ts';
 import { KeyInvalidation } from './key-invalidation.ts';
 import type { AdminCall, FromProxy, ToProxy } from './messages.ts';
-import { WatchedThread, type Log } from './watched-thread.ts';
+import type { ThreadName } from './threads.ts';
+import { WatchedThread } from './watched-thread.ts';
 
 const CHECK_MS = 250;
 /** A check this late says that the whole process stood still. */
@@ -19,8 +21,6 @@ const CONTROL_WATCH = { stuckMs: 10_000, startMs: 10_000 };
 const MAX_INCARNATION = 4_095;
 /** A thread keeps its own deadline when it drains; this is for one that is stuck. */
 const DRAIN_GRACE_MS = 2_000;
-
-export type ThreadName = 'proxy' | 'metrics' | 'storage';
 
 export interface SupervisorOptions {
   readonly config: Config;

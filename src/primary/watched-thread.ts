@@ -1,3 +1,5 @@
+import type { Log } from '../telemetry/logging.ts';
+
 /** How a thread is watched; all times in ms. */
 export interface Watch {
   /** No beat for this long: stuck. */
@@ -18,12 +20,6 @@ export interface WatchedThreadOptions<Outgoing, Incoming> {
   /** The thread is gone and writes nothing more; called before its successor is spawned. */
   readonly onClose: () => void;
   readonly log: Log;
-}
-
-export interface Log {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
 }
 
 const RESTART_MS = 50;
