@@ -171,6 +171,25 @@ export class Answer implements ByteSink {
     this.#demand();
   }
 
+  /**
+   * All of a short answer in one: head, `bytes[start, end)`, end. Nothing of it is kept: every client gets it now, and one
+   * that comes later makes a call of its own.
+   */
+  whole(head: AnswerHead, bytes: Uint8Array, start: number, end: number, meta: AnswerMeta | null): void {
+    if (this.#ending !== null) return;
+    this.#head = head;
+    this.#ending = { kind: 'end', meta };
+    this.#joinable = false;
+    this.#replay.skip(end - start);
+    for (const cursor of this.#cursors.slice()) {
+      cursor.headSent = true;
+      cursor.consumer.onHead(head);
+      if (cursor.over) continue;
+      if (end > start) this.#give(cursor, bytes, start, end);
+      if (!cursor.over && !cursor.blocked) this.#conclude(cursor, this.#ending);
+    }
+  }
+
   /** Nobody may join any more; what only a late client would need is dropped. */
   closeToJoiners(): void {
     if (!this.#joinable) return;
@@ -236,6 +255,10 @@ export class Answer implements ByteSink {
       this.#deliver(cursor);
       return;
     }
+    this.#give(cursor, bytes, start, end);
+  }
+
+  #give(cursor: Cursor, bytes: Uint8Array, start: number, end: number): void {
     cursor.bytes += end - start;
     if (!cursor.consumer.onBytes(bytes, start, end)) cursor.blocked = true;
   }
@@ -250,8 +273,7 @@ export class Answer implements ByteSink {
     }
     while (!cursor.over && !cursor.blocked && cursor.bytes < replay.end) {
       const run = replay.read(cursor.bytes);
-      cursor.bytes += run.byteLength;
-      if (!consumer.onBytes(run, 0, run.byteLength)) cursor.blocked = true;
+      this.#give(cursor, run, 0, run.byteLength);
     }
     if (this.#ending !== null && !cursor.over && !cursor.blocked) this.#conclude(cursor, this.#ending);
   }

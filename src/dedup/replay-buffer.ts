@@ -15,6 +15,7 @@ interface Slab {
 const OWN_SLAB_BYTES = 4 * 1024;
 const FIRST_SLAB_BYTES = 4 * 1024;
 const MAX_SLAB_BYTES = 64 * 1024;
+const NO_SLABS: Slab[] = [];
 
 /**
  * The bytes of one answer for clients that come late or are slow.
@@ -28,7 +29,7 @@ const MAX_SLAB_BYTES = 64 * 1024;
  * collector for as long as the stream lasts. So small ones are put together; bytes once written are never touched again.
  */
 export class ReplayBuffer {
-  #slabs: Slab[] = [];
+  #slabs = NO_SLABS;
   #last: Slab | null = null;
   #end = 0;
   #keptBytes = 0;
@@ -85,8 +86,10 @@ export class ReplayBuffer {
     while (count < slabs.length && slabs[count]!.start + slabs[count]!.used <= position)
       freed += slabs[count++]!.used;
     if (count === 0) return 0;
-    this.#slabs = count === slabs.length ? [] : slabs.slice(count);
-    if (this.#slabs.length === 0) this.#last = null;
+    if (count === slabs.length) {
+      this.#slabs = NO_SLABS;
+      this.#last = null;
+    } else this.#slabs = slabs.slice(count);
     this.#keptBytes -= freed;
     return freed;
   }
@@ -99,6 +102,8 @@ export class ReplayBuffer {
   }
 
   #add(slab: Slab): Slab {
+    // Most answers are never kept: those cost no array.
+    if (this.#slabs === NO_SLABS) this.#slabs = [];
     this.#slabs.push(slab);
     this.#last = slab;
     return slab;

@@ -55,40 +55,107 @@ export interface ChatDeps {
  *
  * accept → authenticate → admit → body → pipeline; what follows is an {@link Exchange}.
  */
-export async function handleChat(request: Incoming, deps: ChatDeps): Promise<void> {
-  const startedAtMs = deps.now();
-  const requestId = requestIdOf(request.fields);
-  let place: Place | null = null;
-  try {
-    // What is at hand is not waited for: a promise more or less is measurable here.
-    const found = authenticate(request.fields, deps.keys, deps.wallClockMs());
-    const key = found instanceof Promise ? await found : found;
-    if (deps.quota.exhausted(key)) {
-      throw new GatewayError('insufficient_quota', 'This API key has used up its quota.');
+export function handleChat(request: Incoming, deps: ChatDeps): void {
+  new Arrival(request, deps).begin();
+}
+
+/**
+ * A request until its {@link Exchange} takes over.
+ *
+ * Where key and body are at hand, as they nearly always are, all of it is one synchronous run: a promise more or less is
+ * measurable here.
+ */
+class Arrival {
+  readonly #request: Incoming;
+  readonly #deps: ChatDeps;
+  readonly #startedAtMs: number;
+  readonly #requestId: string;
+  #place: Place | null = null;
+
+  constructor(request: Incoming, deps: ChatDeps) {
+    this.#request = request;
+    this.#deps = deps;
+    this.#startedAtMs = deps.now();
+    this.#requestId = requestIdOf(request.fields);
+  }
+
+  begin(): void {
+    try {
+      const { keys, wallClockMs } = this.#deps;
+      const found = authenticate(this.#request.fields, keys, wallClockMs());
+      if (!(found instanceof Promise)) this.#admit(found);
+      else
+        found.then(
+          (key) => this.#admit(key),
+          (thrown: unknown) => this.#refuse(thrown),
+        );
+    } catch (thrown) {
+      this.#refuse(thrown);
     }
-    place = deps.admission.enter();
-    deps.rates?.admit(key, deps.wallClockMs());
-    const reading = readBody(request, deps.maxBodyBytes);
-    const body = reading instanceof Promise ? await reading : reading;
-    const bodyAtMs = deps.now();
-    const meaning = meaningOf(request.fields, deps.dialect.id);
-    const prepared = deps.pipeline.prepare({
-      body,
-      dialect: deps.dialect.id,
-      scope: deps.dedupScope === 'global' ? 'global' : key.id,
-      routePath: deps.routePath,
-      headers: meaning,
-      passthrough: wantsPassthrough(request.fields, key),
-    });
-    checkModel(key, prepared.model);
-    place.settle(prepared.stream);
-    new Exchange(request, requestId, key, prepared, meaning, place, deps, startedAtMs, bodyAtMs).run();
-  } catch (thrown) {
-    place?.leave();
-    const error = asGatewayError(readFailure(thrown, deps.maxBodyBytes));
-    deps.recorder.refused(error);
-    if (error.code === 'internal_error') deps.onDefect(error, requestId);
-    answerWith(request, errorAnswer(deps.dialect, error, requestId));
+  }
+
+  #admit(key: KeyRecord): void {
+    try {
+      const { admission, maxBodyBytes, quota, rates, wallClockMs } = this.#deps;
+      if (quota.exhausted(key)) {
+        throw new GatewayError('insufficient_quota', 'This API key has used up its quota.');
+      }
+      this.#place = admission.enter();
+      rates?.admit(key, wallClockMs());
+      const reading = readBody(this.#request, maxBodyBytes);
+      if (!(reading instanceof Promise)) this.#prepare(key, this.#place, reading);
+      else {
+        const place = this.#place;
+        reading.then(
+          (body) => this.#prepare(key, place, body),
+          (thrown: unknown) => this.#refuse(thrown),
+        );
+      }
+    } catch (thrown) {
+      this.#refuse(thrown);
+    }
+  }
+
+  #prepare(key: KeyRecord, place: Place, body: Uint8Array): void {
+    try {
+      const deps = this.#deps;
+      const request = this.#request;
+      const bodyAtMs = deps.now();
+      const meaning = meaningOf(request.fields, deps.dialect.id);
+      const prepared = deps.pipeline.prepare({
+        body,
+        dialect: deps.dialect.id,
+        scope: deps.dedupScope === 'global' ? 'global' : key.id,
+        routePath: deps.routePath,
+        headers: meaning,
+        passthrough: wantsPassthrough(request.fields, key),
+      });
+      checkModel(key, prepared.model);
+      place.settle(prepared.stream);
+      new Exchange(
+        request,
+        this.#requestId,
+        key,
+        prepared,
+        meaning,
+        place,
+        deps,
+        this.#startedAtMs,
+        bodyAtMs,
+      ).run();
+    } catch (thrown) {
+      this.#refuse(thrown);
+    }
+  }
+
+  #refuse(thrown: unknown): void {
+    const { dialect, maxBodyBytes, onDefect, recorder } = this.#deps;
+    this.#place?.leave();
+    this.#place = null;
+    const error = asGatewayError(readFailure(thrown, maxBodyBytes));
+    recorder.refused(error);
+    if (error.code === 'internal_error') onDefect(error, this.#requestId);
+    answerWith(this.#request, errorAnswer(dialect, error, this.#requestId));
   }
 }
 

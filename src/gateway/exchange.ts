@@ -14,7 +14,7 @@ import type { Place } from './admission.ts';
 import { answerWith, asGatewayError, errorAnswer } from './answers.ts';
 import type { ChatDeps } from './chat.ts';
 import { AnswerClient, type ClientEvents } from './clients.ts';
-import { VendorCall, type VendorOutcome } from './vendor-call.ts';
+import { VendorCall, type VendorCallOwner, type VendorOutcome } from './vendor-call.ts';
 
 const UNPRICED = 'no price is known for this model: its cost is not counted';
 /** Longest warning that goes into a header; some proxies refuse larger heads. */
@@ -26,7 +26,7 @@ const NO_WARNINGS: readonly string[] = [];
  *
  * Driven by the answer's events; every way out goes through {@link #close}, once.
  */
-export class Exchange implements ClientEvents {
+export class Exchange implements ClientEvents, VendorCallOwner {
   readonly #request: Incoming;
   readonly requestId: string;
   readonly #key: KeyRecord;
@@ -38,6 +38,9 @@ export class Exchange implements ClientEvents {
   readonly #bodyAtMs: number;
   readonly #shared: boolean;
   #client: AnswerClient | null = null;
+  /** Where it leads: the call, and what is held for it in nano-USD. */
+  #lead: Lead | null = null;
+  #heldNanoUsd = 0;
   #role: DedupRole = 'off';
   #counted = false;
   #attempt = 0;
@@ -133,12 +136,12 @@ export class Exchange implements ClientEvents {
   #acquire(): void {
     const { dedup, budget } = this.#deps;
     if (!this.#shared || dedup === null) {
-      this.#lead(DedupTable.unshared(budget), 'off');
+      this.#call(DedupTable.unshared(budget), 'off');
       return;
     }
     const found = dedup.acquire(this.#prepared.fullHash, this.#attempt++);
     if (found.role === 'leader') {
-      this.#lead(found, 'leader');
+      this.#call(found, 'leader');
       return;
     }
     this.#count('follower');
@@ -152,7 +155,7 @@ export class Exchange implements ClientEvents {
   }
 
   /** The one that calls the vendor: money first, then the call. */
-  #lead(lead: Lead, role: 'leader' | 'off'): void {
+  #call(lead: Lead, role: 'leader' | 'off'): void {
     const { dialect, prices, providerLimit, transports, heads, now, wallClockMs } = this.#deps;
     const prepared = this.#prepared;
     const { provider, upstreamModel } = prepared.route;
@@ -168,6 +171,8 @@ export class Exchange implements ClientEvents {
       lead.gone();
       throw thrown;
     }
+    this.#lead = lead;
+    this.#heldNanoUsd = held;
     this.#count(role);
     const call = new VendorCall({
       answer: lead.answer,
@@ -185,7 +190,7 @@ export class Exchange implements ClientEvents {
       inputBytes: prepared.inputBytes,
       stripUsage: prepared.usageAdded,
       wallClockMs,
-      onOutcome: (outcome) => this.#settle(lead, held, outcome),
+      owner: this,
     });
     this.#attach(lead.answer);
     this.#waitFromMs = now();
@@ -206,13 +211,13 @@ export class Exchange implements ClientEvents {
     );
   }
 
-  /** The vendor's call has ended, whoever still listens. */
-  #settle(lead: Lead, heldNanoUsd: number, outcome: VendorOutcome): void {
+  settle(outcome: VendorOutcome): void {
     if (this.#waitToMs < 0) this.#waitToMs = this.#deps.now();
-    lead.release();
+    this.#lead?.release();
+    this.#lead = null;
     const { quota, rates, providerLimit, recorder, wallClockMs } = this.#deps;
     providerLimit?.leave(this.#prepared.route.provider.id);
-    quota.settle(this.#key.slot, heldNanoUsd, outcome.costNanoUsd ?? 0);
+    quota.settle(this.#key.slot, this.#heldNanoUsd, outcome.costNanoUsd ?? 0);
     if (outcome.usage !== null) rates?.used(this.#key, tokensOf(outcome.usage), wallClockMs());
     recorder.vendor(this.#prepared, outcome);
   }

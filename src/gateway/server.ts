@@ -169,7 +169,7 @@ export function serve(options: ServerOptions): HttpListener {
           new GatewayError('not_found', `There is nothing at ${request.method} ${request.path}.`),
         );
       } else if (route.chat) {
-        if (request.method === 'POST') void handleChat(request, route.client);
+        if (request.method === 'POST') handleChat(request, route.client);
         else refuseMethod(request, route.client, 'POST');
       } else {
         // HEAD goes where GET does; the server leaves out the body.

@@ -59,8 +59,13 @@ export interface VendorCallOptions {
   readonly stripUsage: boolean;
   /** Prices depend on the hour. */
   readonly wallClockMs: () => number;
+  readonly owner: VendorCallOwner;
+}
+
+/** Who pays for a call. */
+export interface VendorCallOwner {
   /** Called exactly once, before the answer's clients are told of the end. */
-  readonly onOutcome: (outcome: VendorOutcome) => void;
+  settle(outcome: VendorOutcome): void;
 }
 
 /**
@@ -252,10 +257,9 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
       return;
     }
     const meta = this.#finish(this.#status);
-    answer.head({ status: this.#status, fields: this.#fields, streamed: false });
-    if (converted === null) answer.append(body, start, end);
-    else answer.append(converted);
-    answer.end(meta);
+    const head = { status: this.#status, fields: this.#fields, streamed: false };
+    if (converted === null) answer.whole(head, body, start, end, meta);
+    else answer.whole(head, converted, 0, converted.length, meta);
   }
 
   /** The answer in the client's dialect; null where it is in that. */
@@ -293,11 +297,11 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
 
   #finish(status: number): AnswerMeta {
     this.#ended = true;
-    const { price, wallClockMs, onOutcome } = this.#options;
+    const { owner, price, wallClockMs } = this.#options;
     const usage = this.#usage ?? this.#relay?.usage ?? this.#estimate();
     const atMs = wallClockMs();
     const cost = usage === null || price === null ? null : costNanoUsd(price, usage, atMs);
-    onOutcome({
+    owner.settle({
       status,
       usage,
       costNanoUsd: cost,

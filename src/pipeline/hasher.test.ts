@@ -1,7 +1,17 @@
 import { describe, expect, test } from 'bun:test';
 import { createHash } from 'node:crypto';
-import { hexOf, MESSAGES, prepare, routeTo, routeToClaude, type Setting } from './pipeline-fixture.ts';
-import type { Prepared } from './pipeline.ts';
+import fc from 'fast-check';
+import {
+  hexOf,
+  inputOf,
+  MESSAGES,
+  OPTIONS,
+  prepare,
+  routeTo,
+  routeToClaude,
+  type Setting,
+} from './pipeline-fixture.ts';
+import { Pipeline, type Prepared } from './pipeline.ts';
 
 const message = (role: string, content: string): string => JSON.stringify({ role, content });
 const body = (messages: readonly string[], rest = ''): string =>
@@ -47,6 +57,30 @@ describe('FullHash', () => {
         expect(found).toBe(expected.digest('hex'));
       }
     }
+  });
+
+  test('whatever came before it does not change it', () => {
+    const options = {
+      hashSecret: Buffer.from('0123456789abcdef'),
+      resolveModel: (model: string) => (model === 'm' ? routeTo('m') : routeToClaude(model)),
+    };
+    const inputs = fc.record({
+      scope: fc.constantFrom('key-1', 'key-2', 'global'),
+      headers: fc.constantFrom('', 'anthropic-beta: x'),
+      passthrough: fc.boolean(),
+    });
+    const lossy = body([message('user', 'hi')], ',"seed":1').replace('"m"', '"claude-opus-4-8"');
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.boolean(), inputs), { maxLength: 8 }), (calls) => {
+        const pipeline = new Pipeline({ ...OPTIONS, ...options });
+        for (const [converted, input] of calls) {
+          const call = converted ? { ...input, passthrough: false } : input;
+          const text = converted ? lossy : ONE;
+          expect(hexOf(pipeline.prepare(inputOf(text, call)).fullHash)).toBe(hash(text, options, call));
+        }
+      }),
+      { numRuns: 60 },
+    );
   });
 
   test('differs by scope, route, provider, model, headers, mode and secret', () => {

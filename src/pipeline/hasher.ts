@@ -22,10 +22,11 @@ import type { Envelope, Stage } from './envelope.ts';
  */
 export function hasher(secret: Uint8Array | undefined): Stage {
   const chain = new BlockChain();
+  const trailer = new Trailer(secret);
   return {
     name: 'hasher',
     run(envelope) {
-      envelope.fullHash = fullHash(envelope, secret);
+      envelope.fullHash = fullHash(envelope, trailer);
       const { blocks, sent } = envelope;
       const { messages } = sent;
       chain.addHead(envelope);
@@ -47,21 +48,62 @@ function modeOf({ client, converted, input }: Envelope): number {
   return converted ? (client.usageRequested ? 3 : 2) : 0;
 }
 
-function fullHash(envelope: Envelope, secret: Uint8Array | undefined): Uint8Array<ArrayBuffer> {
-  const { canonical, input, lost, route } = envelope;
+/**
+ * The trailer of a call but for its last field. It is the same for call after call of a client, so the last one is kept;
+ * what a conversion lost is the client's own text and never is.
+ */
+class Trailer {
+  readonly #secret: Uint8Array | undefined;
+  #mode = -1;
+  #fields: readonly string[] = [];
+  #bytes: Uint8Array = new Uint8Array(0);
+
+  constructor(secret: Uint8Array | undefined) {
+    this.#secret = secret;
+  }
+
+  write(envelope: Envelope): void {
+    const { canonical, input, lost, route } = envelope;
+    const { scope, routePath, headers } = input;
+    const { id } = route.provider;
+    const mode = modeOf(envelope);
+    const last = this.#fields;
+    if (
+      lost === '' &&
+      mode === this.#mode &&
+      scope === last[0] &&
+      routePath === last[1] &&
+      id === last[2] &&
+      route.upstreamModel === last[3] &&
+      headers === last[4]
+    ) {
+      canonical.raw(this.#bytes);
+      return;
+    }
+    const from = canonical.length;
+    const fields = [scope, routePath, id, route.upstreamModel, headers, lost];
+    canonical.byte(mode);
+    for (const field of fields) {
+      const start = canonical.length;
+      canonical.utf8(field);
+      canonical.uint32(canonical.length - start);
+    }
+    if (this.#secret !== undefined && scope === 'global') {
+      canonical.raw(this.#secret);
+      canonical.uint32(this.#secret.byteLength);
+    }
+    if (lost !== '') return;
+    this.#mode = mode;
+    this.#fields = fields;
+    this.#bytes = Uint8Array.from(canonical.view().subarray(from));
+  }
+}
+
+function fullHash(envelope: Envelope, trailer: Trailer): Uint8Array<ArrayBuffer> {
+  const { canonical, input } = envelope;
   const bodyBytes = input.passthrough ? 0 : canonical.length;
   if (input.passthrough) canonical.reset();
-  canonical.byte(modeOf(envelope));
-  const { id } = route.provider;
-  for (const field of [input.scope, input.routePath, id, route.upstreamModel, input.headers, lost]) {
-    const start = canonical.length;
-    canonical.utf8(field);
-    canonical.uint32(canonical.length - start);
-  }
-  if (secret !== undefined && input.scope === 'global') {
-    canonical.raw(secret);
-    canonical.uint32(secret.byteLength);
-  }
+  trailer.write(envelope);
   canonical.uint32(input.passthrough ? input.body.byteLength : bodyBytes);
   const digest = new Uint8Array(32);
   if (input.passthrough) {
