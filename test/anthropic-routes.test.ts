@@ -197,6 +197,23 @@ describe('the rest of the surface', () => {
     }
   });
 
+  test('six breakpoints of an OpenAI client: Claude gets the four marks that it takes', async () => {
+    const content = Array.from({ length: 6 }, (_, index) => ({
+      type: 'text',
+      text: `${index} ${'long '.repeat(3000)}`,
+      prompt_cache_breakpoint: { mode: 'explicit' },
+    }));
+    const tools = [{ ...toolFor(CHAT), cache_control: { type: 'ephemeral' } }];
+    for (const more of [{}, { tools }]) {
+      await good(CHAT, { model: CLAUDE, messages: [{ role: 'user', content }], ...more });
+      const sent = lastSent();
+      expect(JSON.stringify(sent).match(/"cache_control"/g)).toHaveLength(4);
+      const blocks = (sent['messages'] as { content: Json[] }[])[0]!.content;
+      const marked = blocks.map((block) => 'cache_control' in block);
+      expect(marked).toEqual([false, false, !('tools' in more), true, true, true]);
+    }
+  });
+
   test("GET /v1/models has Anthropic's shape for its clients and OpenAI's for others", async () => {
     const get = async (path: string, headers: Record<string, string>): Promise<Json> => {
       const response = await fetch(`${setting.gateway.url}${path}`, { headers });

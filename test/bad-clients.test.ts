@@ -111,17 +111,13 @@ describe('a place that is not there', () => {
     expect(message).toContain(allow);
   });
 
-  test.each([
-    '/v1',
-    '/v1/chat',
-    '/v1/chat/completions/',
-    '/v1/completions',
-    '/v2/models',
-    '/favicon.ico',
-  ])('%s is a 404', async (path) => {
-    const { message } = await expectError(await fetch(`${gateway.url}${path}`), 404, 'not_found');
-    expect(message).toContain(`GET ${path}`);
-  });
+  test.each(['/v1', '/v1/chat', '/v1/chat/completions/', '/v1/completions', '/v2/models', '/favicon.ico'])(
+    '%s is a 404',
+    async (path) => {
+      const { message } = await expectError(await fetch(`${gateway.url}${path}`), 404, 'not_found');
+      expect(message).toContain(`GET ${path}`);
+    },
+  );
 
   test('HEAD goes where GET does, without a body', async () => {
     for (const path of ['/', '/health/live', '/health/ready', '/metrics']) {

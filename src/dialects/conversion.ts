@@ -19,6 +19,11 @@ export interface RequestContext {
   readonly upstreamModel: string;
   /** The provider takes `cache_control` in Chat Completions (OpenRouter does): marks are kept. Default false. */
   readonly cacheMarks?: boolean | undefined;
+  /**
+   * The host is OpenAI's own, or takes what it takes: `prompt_cache_breakpoint`, `safety_identifier`. Others that serve
+   * OpenAI's models may answer 400. Default false.
+   */
+  readonly openaiFields?: boolean | undefined;
   /** The provider wants `reasoning_content` back on assistant messages (DeepSeek does). Default false. */
   readonly reasoningContent?: boolean | undefined;
   /** Lifetime of the marks that a Chat Completions client's cache breakpoints become. Default `5m`. */

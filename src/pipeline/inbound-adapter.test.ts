@@ -123,6 +123,7 @@ describe('another dialect', () => {
         context: {
           upstreamModel: 'claude-opus-4-8',
           cacheMarks: true,
+          openaiFields: false,
           reasoningContent: undefined,
           cacheTtl: '5m',
         },
@@ -140,6 +141,14 @@ describe('another dialect', () => {
       warnings: ['seed: lost'],
       inputBytes: CHAT.length,
     });
+  });
+
+  test.each([true, false])('OpenAI’s own fields go where its cache key does: %p', (cacheKey) => {
+    converted.length = 0;
+    const resolveModel = (): ReturnType<typeof routeTo> => routeTo('gpt-5.6-sol', { cacheKey });
+    const options = { resolveModel, conversionOf: () => conversion(CHAT) };
+    prepare(MESSAGES_BODY, options, { dialect: 'anthropic-messages' });
+    expect(converted[0]?.context.openaiFields).toBe(cacheKey);
   });
 
   test('the same dialect is not', () => {

@@ -85,6 +85,7 @@ function convert(envelope: Envelope, conversion: RequestConversion, cacheTtl: Ca
   const { body, lost, warnings } = conversion(document, {
     upstreamModel: route.upstreamModel,
     cacheMarks: takesMarks,
+    openaiFields: route.provider.promptCacheKey,
     reasoningContent: route.provider.profile.reasoningContent,
     cacheTtl,
   });

@@ -113,6 +113,19 @@ describe('chatAnswer', () => {
     ]);
   });
 
+  test('blank text, which does not come back, has no place among what does', () => {
+    const thinking = { type: 'thinking', thinking: 'Hm.', signature: 'sig==' };
+    const redacted = { type: 'redacted_thinking', data: 'opaque' };
+    const blank = { type: 'text', text: '\n\n' };
+    expect(messageOf(message([thinking, blank, redacted, call]))).toMatchObject({
+      content: '\n\n',
+      thinking_blocks: [
+        { ...thinking, index: 0 },
+        { ...redacted, index: 1 },
+      ],
+    });
+  });
+
   test('thinking without a signature is told and not kept; without a text it is kept and not told', () => {
     expect(messageOf(message([{ type: 'thinking', thinking: 'Hm.', signature: '' }, hello]))).toEqual({
       role: 'assistant',

@@ -2,7 +2,7 @@ import { GatewayError } from '../../errors/gateway-error.ts';
 import { JsonDocument, Kind } from '../../std/json/document.ts';
 import { normaliseUsage } from '../anthropic-messages/usage.ts';
 import type { AnswerContext } from '../conversion.ts';
-import { inventedId, memberOf, rawOf, readBody, sourceOf, textOf } from '../raw-text.ts';
+import { decodeRaw, inventedId, memberOf, rawOf, readBody, sourceOf, textOf } from '../raw-text.ts';
 import { finishReason } from './finish.ts';
 import { chatUsage } from './usage.ts';
 
@@ -85,9 +85,10 @@ function addBlock(block: number, content: Content): void {
   }
 }
 
-/** Keeps a block to come back, with its place among what else comes back: blocks, the text as one, calls. */
+/** Keeps a block to come back, with its place among what else does: blocks, the text as one unless it is blank, calls. */
 function keep(block: string, content: Content): void {
-  const index = content.thinkingBlocks.length + Number(content.text !== '') + content.toolCalls.length;
+  const index =
+    content.thinkingBlocks.length + Number(decodeRaw(content.text).trim() !== '') + content.toolCalls.length;
   content.thinkingBlocks.push(`${block.slice(0, -1)},"index":${index}}`);
 }
 

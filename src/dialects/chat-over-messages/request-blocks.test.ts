@@ -173,6 +173,60 @@ describe('cache marks', () => {
   });
 });
 
+describe('of more marks than the vendor takes, the oldest breakpoints go', () => {
+  const BREAKPOINT = '"prompt_cache_breakpoint":{"mode":"explicit"}';
+  const OWN = '"cache_control":{"type":"ephemeral","ttl":"1h"}';
+  const part = (text: string, mark = BREAKPOINT): string => `{"type":"text","text":"${text}",${mark}}`;
+  const user = (...parts: readonly string[]): string => `{"role":"user","content":[${parts.join(',')}]}`;
+  /** Texts of the blocks that carry a mark, and `tool` for each tool that does. */
+  const markedOf = (messages: readonly string[], more = ''): string[] => {
+    const { text, warnings } = converted(`${withMessages(...messages).slice(0, -1)}${more}}`);
+    expect(warnings).toEqual([]);
+    const found = text.matchAll(
+      /"(?:text|content)":"(\w+)","cache_control"|"input_schema":\{[^}]*\}\},"cache_control"/g,
+    );
+    return [...found].map((match) => match[1] ?? 'tool');
+  };
+  const tool = `,"tools":[{"type":"function","function":{"name":"f"},${OWN}}]`;
+
+  test('six breakpoints: the latest four stay', () => {
+    expect(markedOf([user(...['a', 'b', 'c', 'd', 'e', 'f'].map((text) => part(text)))])).toEqual([
+      'c',
+      'd',
+      'e',
+      'f',
+    ]);
+  });
+
+  test('over system, results and turns; what is left is to the byte what it was without them', () => {
+    const told = (mark: (text: string) => string): string[] => [
+      `{"role":"system","content":[${mark('s')}]}`,
+      user(mark('a'), part('b', '"cache_control":null')),
+      calls('x'),
+      result('x', `[${mark('r')}]`),
+      user(mark('c'), mark('d')),
+    ];
+    const plain = (text: string): string => part(text, '"cache_control":null');
+    const older = (text: string): string => ('sa'.includes(text) ? plain(text) : part(text));
+    expect(messagesOf([...told((text) => part(text)), user(part('e'))])).toBe(
+      messagesOf([...told(older), user(part('e'))]),
+    );
+  });
+
+  test('marks of the client’s own stay, on tools, messages and the request itself', () => {
+    const messages = [user(part('a'), part('b', OWN), part('c'), part('d'), part('e'))];
+    expect(markedOf(messages)).toEqual(['b', 'c', 'd', 'e']);
+    expect(markedOf(messages, tool)).toEqual(['b', 'd', 'e', 'tool']);
+    expect(markedOf(messages, `${tool},${OWN}`)).toEqual(['b', 'e', 'tool']);
+  });
+
+  test('four of its own leave no breakpoint; five are the client’s to mend', () => {
+    const own = ['a', 'b', 'c', 'd', 'e'].map((text) => part(text, OWN));
+    expect(markedOf([user(part('x'), ...own.slice(1), part('y'))])).toEqual(['b', 'c', 'd', 'e']);
+    expect(markedOf([user(part('x'), ...own)])).toEqual(['a', 'b', 'c', 'd', 'e']);
+  });
+});
+
 describe('thinking', () => {
   const signed = (text: string, more = ''): string =>
     `{"type":"thinking","thinking":"${text}","signature":"sig-${text}"${more}}`;
@@ -223,6 +277,15 @@ describe('thinking', () => {
       expect(warnings).toEqual(['messages[].thinking_blocks: a block without a signature was left out.']);
       expect(lost).toBe(`messages[].thinking_blocks=${block}\n`);
     }
+  });
+
+  test('members of a block that are not known are warned of', () => {
+    const { text, warnings, lost } = converted(withMessages(said(signed('a', ',"mood":"good"')), USER));
+    expect(text).toContain(`"content":[${signed('a')},{"type":"text","text":"t"}]`);
+    expect(warnings).toEqual([
+      'messages[].thinking_blocks[].mood: the vendor has no such field; it was left out.',
+    ]);
+    expect(lost).toBe('messages[].thinking_blocks[].mood="good"\n');
   });
 
   test('reasoning_content alone is left out with a warning; beside its blocks it says nothing new', () => {

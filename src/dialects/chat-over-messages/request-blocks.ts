@@ -10,6 +10,7 @@ import {
   writeBase64Source,
 } from '../conversion/media.ts';
 import { Members } from '../conversion/members.ts';
+import type { Marks } from './request-marks.ts';
 
 const PART = new Members([
   'type',
@@ -49,6 +50,7 @@ const BLANK =
  */
 export class BlockWriter {
   readonly #draft: Draft;
+  readonly #marks: Marks;
   /** Marks are taken out of the parts and answered by {@link lifted}, instead of being written on their blocks. */
   readonly #liftMarks: boolean;
   #count = 0;
@@ -58,8 +60,9 @@ export class BlockWriter {
   #lifted = NO_MARK;
   #lastTakesMark = false;
 
-  constructor(draft: Draft, liftMarks = false) {
+  constructor(draft: Draft, marks: Marks, liftMarks = false) {
     this.#draft = draft;
+    this.#marks = marks;
     this.#liftMarks = liftMarks;
   }
 
@@ -94,10 +97,7 @@ export class BlockWriter {
     this.#lastTakesMark = mark === NO_MARK;
     if (mark !== NO_MARK) {
       if (this.#liftMarks) this.#lifted = mark;
-      else {
-        writer.byte(COMMA);
-        this.#writeMark(mark);
-      }
+      else this.#writeMark(mark);
     }
     writer.byte(CLOSE_OBJECT);
   }
@@ -230,9 +230,14 @@ export class BlockWriter {
 
   #writeMark(mark: number): void {
     const { writer } = this.#draft;
-    writer.ascii('"cache_control":');
-    if (mark === BREAKPOINT_MARK) writer.ascii(this.#breakpoint);
-    else this.#draft.copy(mark);
+    if (mark === BREAKPOINT_MARK) {
+      const start = writer.length;
+      writer.ascii(`,"cache_control":${this.#breakpoint}`);
+      this.#marks.addBreakpoint(start, writer.length);
+    } else {
+      this.#draft.member('cache_control', mark);
+      this.#marks.addOwn();
+    }
   }
 
   #string(member: number, name: string): number {

@@ -96,8 +96,8 @@ export function refuseInexpressible(draft: Draft): void {
     if (!draft.is(one, 'text')) throw unsupported(`modalities[${index}]`, 'Claude models answer with text.');
 }
 
-/** Names what is not sent. */
-export function loseTheRest(draft: Draft): void {
+/** Names what is not sent. `marked`: the client has marked what is to be cached. */
+export function loseTheRest(draft: Draft, marked: boolean): void {
   const { document, losses } = draft;
   for (const [name, idle] of LEFT_OUT) {
     const node = FIELDS.named(name);
@@ -106,7 +106,18 @@ export function loseTheRest(draft: Draft): void {
   }
   for (const name of TAKEN_HERE)
     if (FIELDS.named(name) >= 0) losses.count(document, FIELDS.named(name), name);
+  if (!marked) warnOfCaching(draft);
   draft.loseOthers(FIELDS, '');
+}
+
+/** A mode of `explicit` without a mark asks OpenAI to cache nothing. */
+function warnOfCaching(draft: Draft): void {
+  const { document, losses } = draft;
+  const options = FIELDS.named('prompt_cache_options');
+  if (options < 0 || document.kind(options) !== Kind.Object) return;
+  const mode = document.member(options, 'mode');
+  if (mode >= 0 && draft.is(mode, 'explicit'))
+    losses.warn('prompt_cache_options', 'it does not keep the gateway from marking what is to be cached.');
 }
 
 /** The value of a number field, null when it is absent. */

@@ -6,6 +6,7 @@ import { invalid, missing, unsupported } from '../conversion/faults.ts';
 import { Members } from '../conversion/members.ts';
 import { BlockWriter } from './request-blocks.ts';
 import { ToolCalls } from './request-calls.ts';
+import type { Marks } from './request-marks.ts';
 import { ThinkingBlocks } from './request-thinking.ts';
 
 const MESSAGE = new Members([
@@ -71,10 +72,10 @@ export class MessageWriter {
   #breakpoint = '';
   #unsignedCalls = false;
 
-  constructor(draft: Draft) {
+  constructor(draft: Draft, marks: Marks) {
     this.#draft = draft;
-    this.#blocks = new BlockWriter(draft);
-    this.#resultBlocks = new BlockWriter(draft, true);
+    this.#blocks = new BlockWriter(draft, marks);
+    this.#resultBlocks = new BlockWriter(draft, marks, true);
     this.#thinking = new ThinkingBlocks(draft);
     this.#calls = new ToolCalls(draft);
   }

@@ -295,6 +295,23 @@ describe('other fields', () => {
     expect(warningsOf(`"${name}":null`)).toEqual([]);
   });
 
+  test('prompt_cache_options is dropped; a mode of explicit is warned of where no mark is the client’s', () => {
+    const explicit = '"prompt_cache_options":{"mode":"explicit"}';
+    for (const member of [explicit, '"prompt_cache_options":{"mode":"implicit","ttl":"30m"}'])
+      expect(fieldsOf(member)).toBe(MAX);
+    expect(warningsOf('"prompt_cache_options":{"mode":"implicit","ttl":"30m"}')).toEqual([]);
+    expect(warningsOf(explicit)).toEqual(['prompt_cache_options']);
+    expect(converted(withFields(explicit)).lost).toBe('prompt_cache_options={"mode":"explicit"}\n');
+    for (const mark of [
+      '"prompt_cache_breakpoint":{"mode":"explicit"}',
+      '"cache_control":{"type":"ephemeral"}',
+    ]) {
+      const part = `{"type":"text","text":"x",${mark}}`;
+      const body = `{"model":"m",${explicit},"messages":[{"role":"user","content":[${part}]}]}`;
+      expect(converted(body).warnings).toEqual([]);
+    }
+  });
+
   test('two seeds are two requests', () => {
     const [one, other] = ['1', '2'].map((seed) => converted(withFields(`"seed":${seed}`)));
     expect(one?.text).toBe(other!.text);

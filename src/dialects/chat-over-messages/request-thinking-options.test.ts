@@ -129,6 +129,67 @@ describe('thinking, as Anthropic and others have it', () => {
     expect(fieldsOf('"thinking":{"type":"disabled"}')).toEndWith('"thinking":{"type":"disabled"}');
   });
 
+  test('reasoning_effort beside a budget that the model takes gives way, warned', () => {
+    const both = '"thinking":{"type":"enabled","budget_tokens":2048},"reasoning_effort":"high"';
+    expect(fieldsOf(both)).toEndWith('"thinking":{"type":"enabled","budget_tokens":2048}');
+    expect(warningsOf(both)).toEqual(['reasoning_effort']);
+    expect(converted(withFields(both)).lost).toBe('reasoning_effort="high"\n');
+  });
+
+  test('where the model cannot think, both are named', () => {
+    const both = '"thinking":{"type":"enabled","budget_tokens":2048},"reasoning_effort":"high"';
+    const lost = 'thinking={"type":"enabled","budget_tokens":2048}\nreasoning_effort="high"\n';
+    expect(warningsOf(both, 'claude-3-5-haiku-latest')).toEqual(['thinking', 'reasoning_effort']);
+    expect(converted(withFields(both), 'claude-3-5-haiku-latest').lost).toBe(lost);
+    const forced = `${TOOLS},"tool_choice":"required",${both}`;
+    expect(warningsOf(forced)).toEqual(['thinking', 'reasoning_effort']);
+    expect(converted(withFields(forced)).lost).toBe(lost);
+    expect(warningsOf(forced, NEWER)).toEqual(['thinking']);
+  });
+
+  test('reasoning_effort goes before a budget on a model that effort steers', () => {
+    const both = '"thinking":{"type":"enabled","budget_tokens":1024},"reasoning_effort":"max"';
+    expect(fieldsOf(both, NEWER)).toEndWith(
+      '"thinking":{"type":"adaptive"},"output_config":{"effort":"max"}',
+    );
+    expect(warningsOf(both, NEWER)).toEqual(['thinking']);
+  });
+
+  test('what does not fit still tells requests apart', () => {
+    const lostOf = (thinking: string, model: string): string =>
+      converted(withFields(`"thinking":${thinking}`), model).lost;
+    for (const tokens of [5000, 9000]) {
+      const thinking = `{"type":"enabled","budget_tokens":${tokens}}`;
+      expect(lostOf(thinking, NEWER)).toBe(`thinking=${thinking}\n`);
+      expect(warningsOf(`"thinking":${thinking}`, NEWER)).toEqual([]);
+    }
+    expect(lostOf('{"type":"adaptive"}', 'claude-haiku-4-5')).toBe('thinking={"type":"adaptive"}\n');
+    expect(lostOf('{"type":"adaptive"}', NEWER)).toBe('');
+  });
+
+  test('members that only its own kind of model knows are warned of', () => {
+    const shown = '"thinking":{"type":"adaptive","display":"summarized"}';
+    expect(fieldsOf(shown, 'claude-haiku-4-5')).toEndWith(
+      '"thinking":{"type":"enabled","budget_tokens":4096}',
+    );
+    expect(warningsOf(shown, 'claude-haiku-4-5')).toEqual(['thinking']);
+    expect(warningsOf('"thinking":{"type":"adaptive"}', 'claude-haiku-4-5')).toEqual([]);
+  });
+
+  test.each(['{"type":"enabled"}', '{"type":"enabled","budget_tokens":2048}', '{"type":"adaptive"}'])(
+    '%s beside a reasoning_effort of none is off, warned',
+    (thinking) => {
+      const both = `"thinking":${thinking},"reasoning_effort":"none"`;
+      for (const model of ['claude-opus-4-8', OLDER]) {
+        expect(fieldsOf(both, model)).toEndWith('"thinking":{"type":"disabled"}');
+        expect(warningsOf(both, model)).toEqual(['thinking']);
+        expect(converted(withFields(both), model).lost).toBe(`thinking=${thinking}\n`);
+      }
+      expect(fieldsOf(both, NEWEST)).toEndWith('"output_config":{"effort":"low"}');
+      expect(warningsOf(both, NEWEST)).toEqual(['thinking', 'reasoning_effort']);
+    },
+  );
+
   test.each([
     ['{}', 'invalid_value', 'thinking'],
     ['{"type":"deep"}', 'invalid_value', 'thinking.type'],

@@ -2,6 +2,7 @@ import type { ClaudeModel } from '../../providers/anthropic/models.ts';
 import { Kind } from '../../std/json/document.ts';
 import type { Draft } from '../conversion/draft.ts';
 import { invalid } from '../conversion/faults.ts';
+import { Members } from '../conversion/members.ts';
 import { FIELDS } from './request-fields.ts';
 
 const EFFORTS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const;
@@ -18,6 +19,9 @@ const BUDGETS: Readonly<Record<Effort, number>> = {
   max: 16_384,
 };
 const LEAST_BUDGET = BUDGETS.low;
+
+/** What of a `thinking` object says how much to think. */
+const AMOUNT = new Members(['type', 'budget_tokens']);
 
 /** What else decides whether the model may think. */
 export interface ThinkingFacts {
@@ -40,7 +44,7 @@ const NOTHING: ThinkingOptions = { thinking: '', effort: '', budgeted: false };
 
 /**
  * `reasoning_effort`, or `thinking` as Anthropic and LiteLLM have it, for a model that is steered by effort, by a budget,
- * or not at all. A `thinking` that fits the model is sent as it stands.
+ * or not at all. A `thinking` that fits the model is sent as it stands; one that does not still tells requests apart.
  */
 export function thinkingOptions(draft: Draft, model: ClaudeModel, facts: ThinkingFacts): ThinkingOptions {
   const { document, losses } = draft;
@@ -48,41 +52,60 @@ export function thinkingOptions(draft: Draft, model: ClaudeModel, facts: Thinkin
   const thinkingNode = FIELDS.named('thinking');
   const asked = effortNode < 0 ? null : effortOf(draft, effortNode);
   if (asked === 'minimal') losses.count(document, effortNode, 'reasoning_effort');
-  const field = thinkingNode >= 0 ? 'thinking' : 'reasoning_effort';
-  const node = thinkingNode >= 0 ? thinkingNode : effortNode;
-  if (node < 0) return NOTHING;
+  if (effortNode < 0 && thinkingNode < 0) return NOTHING;
   const fitting = thinkingNode >= 0 && fits(draft, model, thinkingNode);
-  const effort = thinkingNode >= 0 ? (wishOf(draft, thinkingNode) ?? asked ?? 'high') : asked;
-  const lose = (reason: string): void => losses.lose(document, node, field, reason);
+  const wish = thinkingNode < 0 ? null : wishOf(draft, thinkingNode);
+  // Off is off, whichever of them says so.
+  const effort = asked === 'none' ? 'none' : (wish ?? asked ?? 'high');
+  if (thinkingNode >= 0 && !fitting) losses.count(document, thinkingNode, 'thinking');
+  const loseThinking = (reason: string): void => {
+    if (fitting) losses.lose(document, thinkingNode, 'thinking', reason);
+    else if (thinkingNode >= 0) losses.warn('thinking', reason);
+  };
+  const loseEffort = (reason: string): void => {
+    if (effortNode >= 0) losses.lose(document, effortNode, 'reasoning_effort', reason);
+  };
+  const loseBoth = (reason: string): void => {
+    loseThinking(reason);
+    loseEffort(reason);
+  };
+  if (effort === 'none') {
+    if (asked !== 'none') loseEffort('thinking is turned off.');
+    else if (wish !== 'none') loseThinking('reasoning_effort turns it off.');
+    return off(model, asked === 'none' ? loseEffort : loseThinking);
+  }
   if (model.thinking === 'none') {
-    if (effort !== 'none') lose('this model does not think; it was left out.');
+    loseBoth('this model does not think; it was left out.');
     return NOTHING;
   }
-  if (effort === 'none') {
-    if (field === 'thinking' && asked !== null)
-      losses.lose(document, effortNode, 'reasoning_effort', 'thinking is turned off.');
-    return off(model, lose);
-  }
-  const steer =
-    model.thinking === 'adaptive' && (asked !== null || !fitting) ? claudeEffort(asked ?? effort) : '';
+  const adaptive = model.thinking === 'adaptive';
+  const steer = adaptive && (asked !== null || !fitting) ? claudeEffort(asked ?? effort) : '';
   if (facts.forced) {
+    const lose = adaptive && thinkingNode >= 0 ? loseThinking : loseBoth;
     lose('thinking and a forced tool choice exclude each other; thinking was not asked for.');
     return { ...NOTHING, effort: steer };
   }
-  if (model.thinking === 'adaptive')
+  if (facts.unsignedCalls && !adaptive) {
+    loseBoth(
+      'the last tool calls carry no signed thinking (thinking_blocks), without which this model cannot think on.',
+    );
+    return NOTHING;
+  }
+  if (thinkingNode >= 0 && !fitting && saysMore(draft, thinkingNode))
+    loseThinking('this model takes another kind; only how much to think was taken from it.');
+  if (adaptive) {
+    if (asked !== null && wish !== null) loseThinking('reasoning_effort goes before it.');
     return {
       ...NOTHING,
       thinking: fitting ? document.source(thinkingNode) : '{"type":"adaptive"}',
       effort: steer,
     };
-  if (facts.unsignedCalls) {
-    lose(
-      'the last tool calls carry no signed thinking (thinking_blocks), without which this model cannot think on.',
-    );
-    return NOTHING;
   }
-  if (fitting) return { ...NOTHING, thinking: document.source(thinkingNode), budgeted: true };
-  return budgeted(BUDGETS[effort ?? 'high'], facts.maxTokens, lose);
+  if (fitting) {
+    loseEffort('thinking goes before it.');
+    return { ...NOTHING, thinking: document.source(thinkingNode), budgeted: true };
+  }
+  return budgeted(BUDGETS[effort], facts.maxTokens, loseBoth);
 }
 
 function effortOf(draft: Draft, node: number): Effort {
@@ -93,8 +116,7 @@ function effortOf(draft: Draft, node: number): Effort {
 }
 
 /** Claude's lowest effort is `low`. */
-const claudeEffort = (effort: Effort | null): string =>
-  effort === null || effort === 'none' || effort === 'minimal' ? 'low' : effort;
+const claudeEffort = (effort: Effort): string => (effort === 'none' || effort === 'minimal' ? 'low' : effort);
 
 /** Whether the model takes the `thinking` object as it stands. */
 function fits(draft: Draft, model: ClaudeModel, node: number): boolean {
@@ -106,6 +128,12 @@ function fits(draft: Draft, model: ClaudeModel, node: number): boolean {
   return (
     draft.is(type, 'enabled') && model.thinking === 'budget' && document.member(node, 'budget_tokens') >= 0
   );
+}
+
+/** Whether a `thinking` object says more than how much to think. */
+function saysMore(draft: Draft, node: number): boolean {
+  AMOUNT.read(draft.document, node);
+  return AMOUNT.others.length > 0;
 }
 
 /** The effort that a `thinking` object comes to; null where it leaves that open. */
@@ -124,6 +152,7 @@ function wishOf(draft: Draft, node: number): Effort | null {
 }
 
 function off(model: ClaudeModel, lose: (reason: string) => void): ThinkingOptions {
+  if (model.thinking === 'none') return NOTHING;
   if (model.lowestThinking === 'always') {
     lose('this model always thinks; the lowest effort was asked for.');
     return { ...NOTHING, thinking: '{"type":"adaptive"}', effort: 'low' };

@@ -80,6 +80,7 @@ export class ThinkingBlocks {
       losses.lose(document, block, 'messages[].thinking_blocks', 'a block without a signature was left out.');
       return;
     }
+    if (THINKING.others.length > 0) draft.loseOthers(THINKING, 'messages[].thinking_blocks[].');
     const text = THINKING.at(TEXT);
     if (!redacted && text < 0) throw missing(`${path()}.thinking`);
     if (!redacted) draft.expectString(text, () => `${path()}.thinking`);

@@ -4,6 +4,7 @@ import type { ClaudeModel } from '../../providers/anthropic/models.ts';
 import type { Draft } from '../conversion/draft.ts';
 import { invalid, missing, unsupported } from '../conversion/faults.ts';
 import { Members } from '../conversion/members.ts';
+import type { Marks } from './request-marks.ts';
 
 const TOOL = new Members(['type', 'function', 'cache_control']);
 const TYPE = TOOL.index('type');
@@ -21,7 +22,7 @@ const FUNCTION_MARK = FUNCTION_MEMBERS.index('cache_control');
 const NO_PARAMETERS = '{"type":"object","properties":{}}';
 
 /** Writes `,"tools":[…]` and answers whether there is one. */
-export function writeTools(draft: Draft, tools: number): boolean {
+export function writeTools(draft: Draft, tools: number, marks: Marks): boolean {
   const { document, writer } = draft;
   if (tools < 0 || document.next(tools) === tools + 1) return false;
   writer.ascii(',"tools":[');
@@ -29,13 +30,13 @@ export function writeTools(draft: Draft, tools: number): boolean {
   const end = document.next(tools);
   for (let tool = tools + 1; tool < end; tool = document.next(tool)) {
     if (index > 0) writer.byte(COMMA);
-    writeTool(draft, tool, `tools[${index++}]`);
+    writeTool(draft, tool, marks, `tools[${index++}]`);
   }
   writer.ascii(']');
   return true;
 }
 
-function writeTool(draft: Draft, tool: number, path: string): void {
+function writeTool(draft: Draft, tool: number, marks: Marks, path: string): void {
   const { document, writer } = draft;
   TOOL.read(document, tool);
   const type = TOOL.at(TYPE);
@@ -73,6 +74,7 @@ function writeTool(draft: Draft, tool: number, path: string): void {
   if (mark >= 0) {
     draft.expectObject(mark, () => `${path}.cache_control`);
     draft.member('cache_control', mark);
+    marks.addOwn();
   }
   writer.ascii('}');
 }

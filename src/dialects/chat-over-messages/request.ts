@@ -2,6 +2,7 @@ import { claudeModel } from '../../providers/anthropic/models.ts';
 import type { RequestConversion } from '../conversion.ts';
 import { Draft } from '../conversion/draft.ts';
 import { FIELDS, loseTheRest, refuseInexpressible } from './request-fields.ts';
+import { Marks } from './request-marks.ts';
 import { MessageWriter } from './request-messages.ts';
 import {
   writeMaxTokens,
@@ -15,7 +16,8 @@ import { thinkingOptions } from './request-thinking-options.ts';
 import { writeToolChoice, writeTools } from './request-tools.ts';
 
 const draft = new Draft();
-const messages = new MessageWriter(draft);
+const marks = new Marks();
+const messages = new MessageWriter(draft, marks);
 
 /** What a part's `prompt_cache_breakpoint` becomes. */
 const MARK = '{"type":"ephemeral"}';
@@ -28,6 +30,7 @@ const MARK_1H = '{"type":"ephemeral","ttl":"1h"}';
  */
 export const toMessagesRequest: RequestConversion = (document, context) => {
   draft.open(document);
+  marks.clear();
   try {
     FIELDS.read(document, 0);
     refuseInexpressible(draft);
@@ -36,7 +39,7 @@ export const toMessagesRequest: RequestConversion = (document, context) => {
     writer.ascii('{"model":');
     writer.string(context.upstreamModel);
     messages.write(FIELDS.named('messages'), model, context.cacheTtl === '1h' ? MARK_1H : MARK);
-    const hasTools = writeTools(draft, FIELDS.named('tools'));
+    const hasTools = writeTools(draft, FIELDS.named('tools'), marks);
     const choice = FIELDS.named('tool_choice');
     const forced = writeToolChoice(draft, choice, FIELDS.named('parallel_tool_calls'), hasTools, model);
     const maxTokens = writeMaxTokens(draft, model);
@@ -57,8 +60,11 @@ export const toMessagesRequest: RequestConversion = (document, context) => {
     writeTier(draft);
     for (const name of ['stream', 'cache_control'] as const)
       if (FIELDS.named(name) >= 0) draft.member(name, FIELDS.named(name));
+    // The vendor's automatic caching places a mark as well.
+    if (FIELDS.named('cache_control') >= 0) marks.addOwn();
+    marks.trim(writer);
     writer.ascii('}');
-    loseTheRest(draft);
+    loseTheRest(draft, marks.any);
     return draft.result();
   } finally {
     draft.close();

@@ -5,6 +5,7 @@ import { MessagesUsage } from '../anthropic-messages/usage.ts';
 import type { AnswerContext, StreamConversion } from '../conversion.ts';
 import { openAiChat } from '../openai-chat/dialect.ts';
 import {
+  decodeRaw,
   encodeRaw,
   indexOf,
   inventedId,
@@ -75,6 +76,7 @@ export class ChatStream implements StreamConversion {
   readonly #tail: string;
   #calls = 0;
   #anyBlock = false;
+  /** Text that is not blank: what is does not come back. */
   #anyText = false;
   readonly #thinkingBlocks: string[] = [];
   #keptChars = 0;
@@ -251,7 +253,7 @@ export class ChatStream implements StreamConversion {
 
   #text(raw: string): string {
     if (raw === '') return '';
-    this.#anyText = true;
+    if (!this.#anyText) this.#anyText = decodeRaw(raw).trim() !== '';
     return this.#record(`"content":"${raw}"`);
   }
 

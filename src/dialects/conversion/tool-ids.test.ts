@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { OpenCalls, toolId } from './tool-ids.ts';
+import { OpenCalls, shortId, toolId } from './tool-ids.ts';
 
 describe('ids of calls', () => {
   test.each(['toolu_01A09q90qw90lq917835lq9', 'call_abc-DEF_123', 'a'])('%s fits and stays', (id) => {
     expect(toolId(id)).toBe(id);
-    expect(toolId(id, 40)).toBe(id);
+    expect(shortId(id, 40)).toBe(id);
   });
 
   test.each(['call:1', 'functions.search:0', 'ä', 'a b', '', 'a\n', '\ud800'])(
@@ -19,16 +19,17 @@ describe('ids of calls', () => {
   test('one that is too long is replaced too', () => {
     const long = 'a'.repeat(41);
     expect(toolId(long)).toBe(long);
-    expect(toolId(long, 40)).toMatch(/^call_[0-9a-f]{24}$/);
-    expect(toolId(long, 40)).not.toBe(toolId(`${long}a`, 40));
-    expect(toolId('a'.repeat(40), 40)).toBe('a'.repeat(40));
+    expect(shortId(long, 40)).toMatch(/^call_[0-9a-f]{24}$/);
+    expect(shortId(long, 40)).not.toBe(shortId(`${long}a`, 40));
+    for (const fits of ['a'.repeat(40), 'functions.search:0', '\ud800']) expect(shortId(fits, 40)).toBe(fits);
   });
 
   test('different ids stay different, and what was replaced fits', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (one, other) => {
         expect(toolId(one) === toolId(other)).toBe(one === other);
-        expect(toolId(toolId(one, 40), 40)).toBe(toolId(one, 40));
+        expect(shortId(toolId(one), 40)).toBe(toolId(one));
+        expect(shortId(shortId(one, 40), 40)).toBe(shortId(one, 40));
       }),
     );
     expect(toolId('\ud800')).not.toBe(toolId('\ufffd'));

@@ -4,12 +4,19 @@ const HASH_DIGITS = 24;
 const MAX_SHOWN = 64;
 
 /**
- * The id of a tool call as both dialects take it: the client's own where it fits, else a hash of it, so that a call and
- * its result keep naming each other in every turn. `maxLength` in characters.
+ * The id of a tool call as Anthropic takes it: the client's own where it fits, else a hash of it, so that a call and its
+ * result keep naming each other in every turn.
  */
-export function toolId(text: string, maxLength = Number.POSITIVE_INFINITY): string {
-  return FITTING.test(text) && text.length <= maxLength ? text : `call_${hashOf(text).slice(0, HASH_DIGITS)}`;
-}
+export const toolId = (text: string): string => (FITTING.test(text) ? text : hashedId(text));
+
+/**
+ * The id of a tool call as vendors of the other dialect take it: in any characters, as it was they who made it and some
+ * read it (Kimi: `functions.f:0`), but no longer than `maxLength` of them.
+ */
+export const shortId = (text: string, maxLength: number): string =>
+  text.length <= maxLength ? text : hashedId(text);
+
+const hashedId = (text: string): string => `call_${hashOf(text).slice(0, HASH_DIGITS)}`;
 
 /** SHA-256 in hexadecimal digits. Text that is not well-formed is told apart too. */
 export function hashOf(text: string): string {

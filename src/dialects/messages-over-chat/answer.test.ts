@@ -119,6 +119,10 @@ describe('messagesAnswer', () => {
     expect(inputOf('{"a":[1,2')).toEqual({ INVALID_JSON: '{"a":[1,2' });
     expect(inputOf('{}{"a":1}')).toEqual({ INVALID_JSON: '{}{"a":1}' });
     expect(inputOf('\\\ud83d')).toEqual({ INVALID_JSON: '\\\ud83d' });
+    // The client sends it back, where anything but an object is refused.
+    expect(inputOf(' null')).toEqual({});
+    for (const text of ['[1]', '"x"', '7', 'true', '[{}]'])
+      expect(inputOf(text)).toEqual({ INVALID_JSON: text });
     // An object where a string should be.
     expect(inputOf({ a: 1 })).toEqual({ a: 1 });
   });

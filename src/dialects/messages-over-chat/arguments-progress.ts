@@ -7,11 +7,15 @@ import {
   QUOTE,
 } from '../../std/json/bytes.ts';
 
+const NO_BLANK = /[^ \t\n\r]/;
+
 /**
  * Tells from the fragments of a JSON text when its object (or array) is closed: nothing of it can follow. It does not
  * check what lies between; a text that is no object or array never closes.
  */
 export class ArgumentsProgress {
+  /** null while there have been blanks only. */
+  #isObject: boolean | null = null;
   #depth = 0;
   #inString = false;
   #escaped = false;
@@ -21,7 +25,16 @@ export class ArgumentsProgress {
     return this.#complete;
   }
 
+  /** The text begins as an object does. */
+  get isObject(): boolean {
+    return this.#isObject === true;
+  }
+
   push(text: string): void {
+    if (this.#isObject === null) {
+      const at = text.search(NO_BLANK);
+      if (at >= 0) this.#isObject = text.charCodeAt(at) === OPEN_OBJECT;
+    }
     if (this.#complete) return;
     for (let index = 0; index < text.length; index++) {
       const code = text.charCodeAt(index);

@@ -1,5 +1,6 @@
-import { decodeRaw, inventedId } from '../raw-text.ts';
+import { decodeRaw, encodeRaw, inventedId } from '../raw-text.ts';
 import { ArgumentsProgress } from './arguments-progress.ts';
+import { inputSource } from './message.ts';
 
 /** A content block of a Message that is being told. `raw` is what has come and has not been told yet. */
 interface Block {
@@ -34,6 +35,12 @@ const DELTA = {
 };
 
 const isCall = (block: Block): block is CallBlock => block.kind === 'tool';
+
+/** What is told of arguments that are no object: nothing until they are whole, then the object that stands for them. */
+function otherArguments(raw: string, whole: boolean): string {
+  const source = whole ? inputSource(decodeRaw(raw)) : '{}';
+  return source === '{}' ? '' : encodeRaw(source);
+}
 
 /**
  * Turns what comes in any order into blocks one after the other, which is all that a Messages stream knows.
@@ -100,12 +107,16 @@ export class BlockQueue {
         block.index = this.#opened++;
         out += `event: content_block_start\ndata: {"type":"content_block_start","index":${block.index},"content_block":${start}}\n\n`;
       }
-      if (block.raw !== '') {
-        out += `event: content_block_delta\ndata: {"type":"content_block_delta","index":${block.index},"delta":${DELTA[block.kind]}${block.raw}"}}\n\n`;
+      const over = final || (this.#queue.length > 1 && (!isCall(block) || block.progress.complete));
+      const told = isCall(block) && !block.progress.isObject ? otherArguments(block.raw, over) : block.raw;
+      if (told !== '') {
+        out += `event: content_block_delta\ndata: {"type":"content_block_delta","index":${block.index},"delta":${DELTA[block.kind]}${told}"}}\n\n`;
+      }
+      if (told !== '' || over) {
         this.#waitingChars -= block.raw.length;
         block.raw = '';
       }
-      if (!final && (this.#queue.length === 1 || (isCall(block) && !block.progress.complete))) return out;
+      if (!over) return out;
       out += `event: content_block_stop\ndata: {"type":"content_block_stop","index":${block.index}}\n\n`;
       if (isCall(block)) block.closed = true;
       this.#queue.shift();

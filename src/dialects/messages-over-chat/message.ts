@@ -86,16 +86,22 @@ export function argumentsRaw(document: JsonDocument, call: number): string {
 }
 
 /**
- * The object that a call's arguments spell, to the byte. None at all are `{}`. What is no JSON, cut off or never was, is
- * not repaired: it is told as Anthropic has its users tell it (docs, "Fine-grained tool streaming").
+ * The object that a call's arguments spell, to the byte. None at all, or null, are `{}`. What is no JSON, cut off or never
+ * was, or no object, which would be refused when the client sends it back, is not repaired: it is told as Anthropic has
+ * its users tell it (docs, "Fine-grained tool streaming").
  */
 export function inputSource(text: string): string {
-  if (text.trim() === '') return '{}';
+  const trimmed = text.trim();
+  if (trimmed === '' || trimmed === 'null') return '{}';
+  return isObjectText(text) ? encodable(text) : `{"INVALID_JSON":${JSON.stringify(text)}}`;
+}
+
+function isObjectText(text: string): boolean {
   try {
-    JSON.parse(text);
-    return encodable(text);
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
   } catch {
-    return `{"INVALID_JSON":${JSON.stringify(text)}}`;
+    return false;
   }
 }
 

@@ -4,7 +4,7 @@ import { IntList } from '../../std/json/int-list.ts';
 import type { Draft } from '../conversion/draft.ts';
 import { invalid, missing, unsupported } from '../conversion/faults.ts';
 import { writeAsText } from '../conversion/splice.ts';
-import { OpenCalls, toolId } from '../conversion/tool-ids.ts';
+import { OpenCalls, shortId } from '../conversion/tool-ids.ts';
 import { BLOCK, stringMember, type PartWriter } from './request-parts.ts';
 import { Texts } from './request-texts.ts';
 
@@ -65,7 +65,7 @@ export class AssistantWriter {
     const node = stringMember(this.#draft, member, name, path);
     if (this.#draft.isEmpty(node))
       throw invalid(`${path()}.${name}`, 'it is empty: calls and results could not be told apart.');
-    return toolId(this.#draft.document.text(node), ID_MAX);
+    return shortId(this.#draft.document.text(node), ID_MAX);
   }
 
   /** Reads content that is a string or an array: of a message of its own, or more of the one that waits. */
@@ -158,9 +158,9 @@ export class AssistantWriter {
     const draft = this.#draft;
     const { document, writer } = draft;
     BLOCK.read(document, call);
-    writer.ascii('{"id":"');
-    writer.ascii(toolId(document.text(BLOCK.at(ID)), ID_MAX));
-    writer.ascii('","type":"function","function":{"name":');
+    writer.ascii('{"id":');
+    writer.string(shortId(document.text(BLOCK.at(ID)), ID_MAX));
+    writer.ascii(',"type":"function","function":{"name":');
     draft.copy(BLOCK.at(NAME));
     writer.ascii(',"arguments":');
     writeAsText(draft, BLOCK.at(INPUT));

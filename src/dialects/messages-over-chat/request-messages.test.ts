@@ -283,6 +283,16 @@ describe('tool results', () => {
     ]);
   });
 
+  test('ids of the vendor’s own stay as they are, whatever their characters', () => {
+    for (const id of ['functions.f:0', 'a"\\\n', 'é\ud800', ' ']) {
+      const messages = JSON.parse(messagesOf([assistant(use(id)), user(result(id))])) as {
+        tool_calls?: { id: string }[];
+        tool_call_id?: string;
+      }[];
+      expect([messages[0]?.tool_calls?.[0]?.id, messages[1]?.tool_call_id]).toEqual([id, id]);
+    }
+  });
+
   test('ids that OpenAI would find too long are replaced by a hash, for call and result alike', () => {
     const long = `toolu_${'x'.repeat(40)}`;
     const written = messagesOf([assistant(use(long)), user(result(long))]);

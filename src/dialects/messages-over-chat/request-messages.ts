@@ -227,9 +227,9 @@ export class ChatMessageWriter {
       const reason = 'this vendor has no such flag; the text was sent as it is.';
       losses.lose(document, isError, 'messages[].content[].is_error', reason);
     }
-    this.#open('{"role":"tool","tool_call_id":"');
-    writer.ascii(id);
-    writer.ascii('","content":');
+    this.#open('{"role":"tool","tool_call_id":');
+    writer.string(id);
+    writer.ascii(',"content":');
     this.#texts.clear();
     if (content >= 0 && document.kind(content) === Kind.String) this.#texts.add(content, -1);
     else if (content >= 0) this.#readResult(content, path);

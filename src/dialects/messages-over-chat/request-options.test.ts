@@ -2,6 +2,8 @@ import { describe, expect, test } from 'bun:test';
 import { converted, fieldsOf, refusal, USER, withFields, withMessages } from './request-fixture.ts';
 import { chatModel } from './request-model.ts';
 
+/** The host is OpenAI's own. */
+const OPENAI = { openaiFields: true };
 const TOOL = '{"name":"f","input_schema":{"type":"object"}}';
 const WRITTEN_TOOL = '{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}';
 const refusedAs = (members: string, model = 'gpt-4o'): readonly [string, string | undefined] => {
@@ -84,6 +86,11 @@ describe('tool_choice', () => {
     expect(refusedAs('"tool_choice":{"type":"any"}')).toEqual(['invalid_value', 'tool_choice']);
   });
 
+  test('what else it says is named', () => {
+    const choice = '{"type":"auto","mood":"keen","name":null}';
+    expect(warningsOf(`"tools":[${TOOL}],"tool_choice":${choice}`)).toEqual(['tool_choice.mood']);
+  });
+
   test.each([
     ['{}', 'missing_field', 'tool_choice.type'],
     ['{"type":"required"}', 'invalid_value', 'tool_choice.type'],
@@ -102,10 +109,30 @@ describe('thinking and effort', () => {
     ['"thinking":{"type":"enabled","budget_tokens":2049}', 'high'],
     ['"thinking":{"type":"disabled"}', 'none'],
     ['"thinking":{"type":"between_tools"}', 'none'],
-    ['"thinking":{"type":"disabled"},"output_config":{"effort":"high"}', 'none'],
+    ['"thinking":{"type":"enabled","budget_tokens":1024},"output_config":{"effort":"low"}', 'low'],
   ])('%s is reasoning_effort %s', (members, effort) => {
     expect(fieldsOf(members, 'deepseek-flash')).toBe(`"reasoning_effort":"${effort}"`);
     expect(warningsOf(members, 'deepseek-flash')).toEqual([]);
+  });
+
+  test.each([
+    ['"thinking":{"type":"enabled","budget_tokens":8000},"output_config":{"effort":"low"}', 'high', 'low'],
+    ['"thinking":{"type":"enabled","budget_tokens":8000},"output_config":{"effort":"max"}', 'high', 'max'],
+    ['"thinking":{"type":"disabled"},"output_config":{"effort":"high"}', 'none', 'high'],
+  ])(
+    '%s: an effort that thinking overrules is warned of, and tells requests apart',
+    (members, sent, lost) => {
+      expect(fieldsOf(members, 'deepseek-flash')).toBe(`"reasoning_effort":"${sent}"`);
+      expect(warningsOf(members, 'deepseek-flash')).toEqual(['output_config']);
+      expect(converted(withFields(members), 'deepseek-flash').lost).toContain(`output_config="${lost}"\n`);
+    },
+  );
+
+  test('an effort that the model lacks tells requests apart, beside adaptive thinking too', () => {
+    const lostOf = (effort: string): string =>
+      converted(withFields(`"thinking":{"type":"adaptive"},"output_config":{"effort":"${effort}"}`), 'o3')
+        .lost;
+    expect(lostOf('max')).not.toBe(lostOf('xhigh'));
   });
 
   test('adaptive without an effort leaves it to the vendor', () => {
@@ -141,10 +168,15 @@ describe('thinking and effort', () => {
   ])('%s is refused', (thinking, code, param) => {
     expect(refusedAs(`"thinking":${thinking}`)).toEqual([code, param]);
   });
+
+  test('an effort that is no string is refused', () => {
+    expect(refusedAs('"output_config":{"effort":7}')).toEqual(['invalid_type', 'output_config.effort']);
+  });
 });
 
 describe('structured output', () => {
-  const schema = '{"type":"object","properties":{"b":{},"1":{"minimum":1.0}}}';
+  const schema =
+    '{"type":"object","properties":{"b":{},"1":{"minimum":1.0}},"required":["b","1"],"additionalProperties":false}';
 
   test('the schema goes to response_format, key by key', () => {
     const written = `"response_format":{"type":"json_schema","json_schema":{"name":"response","strict":true,"schema":${schema}}}`;
@@ -155,6 +187,56 @@ describe('structured output', () => {
   test('what else output_config says is warned of', () => {
     expect(warningsOf('"output_config":{"task_budget":{"total":1}}')).toEqual(['output_config']);
     expect(fieldsOf('"output_config":{"format":null}')).toBe('');
+    expect(
+      warningsOf(`"output_config":{"format":{"type":"json_schema","schema":${schema},"name":"n"}}`),
+    ).toEqual(['output_config.format.name']);
+  });
+
+  test('null is nothing', () => {
+    const members = '"output_config":{"task_budget":null,"effort":null}';
+    expect(fieldsOf(members)).toBe('');
+    expect(converted(withFields(members))).toMatchObject({ warnings: [], lost: '' });
+    const format = `{"type":"json_schema","schema":${schema}}`;
+    expect(fieldsOf(`"output_config":{"format":null},"output_format":${format}`)).toContain(schema);
+  });
+
+  test('output_format gives way to output_config.format, with a warning', () => {
+    const other = '{"type":"json_schema","schema":{"type":"array"}}';
+    const members = `"output_config":{"format":{"type":"json_schema","schema":${schema}}},"output_format":${other}`;
+    expect(fieldsOf(members)).toContain(`"schema":${schema}`);
+    expect(warningsOf(members)).toEqual(['output_format']);
+    expect(converted(withFields(members)).lost).toBe(`output_format=${other}\n`);
+  });
+
+  test.each([
+    ['{"type":"object","properties":{"a":{}},"additionalProperties":false}', 'a member that may be absent'],
+    ['{"type":"object","properties":{"a":{}},"required":["a"]}', 'members beyond those named'],
+    ['{"type":["object","null"]}', 'members beyond those named, or null'],
+    [
+      '{"type":"object","properties":{"a":{"type":"array","items":{"type":"object","properties":{"b":{}},"additionalProperties":false}}},"required":["a"],"additionalProperties":false}',
+      'such an object within',
+    ],
+    [
+      '{"type":"object","properties":{"a":{"anyOf":[{"$ref":"#/$defs/d"},{"type":"null"}]}},"required":["a"],"additionalProperties":false,"$defs":{"d":{"type":"object"}}}',
+      'such a definition',
+    ],
+    [
+      '{"type":"object","properties":{"a":{"default":1}},"required":["a"],"additionalProperties":false}',
+      'a word that strict schemas lack',
+    ],
+  ])('%s: %s, so that it is not strict, with a warning', (loose) => {
+    const members = `"output_config":{"format":{"type":"json_schema","schema":${loose}}}`;
+    expect(fieldsOf(members)).toBe(
+      `"response_format":{"type":"json_schema","json_schema":{"name":"response","strict":false,"schema":${loose}}}`,
+    );
+    expect(warningsOf(members)).toEqual(['output_config.format']);
+    expect(converted(withFields(members)).lost).toBe('');
+  });
+
+  test('properties may bear the names of keywords', () => {
+    const named =
+      '{"type":"object","properties":{"properties":{"type":"string"},"default":{"enum":["object"]}},"required":["default","properties"],"additionalProperties":false}';
+    expect(fieldsOf(`"output_format":{"type":"json_schema","schema":${named}}`)).toContain('"strict":true');
   });
 
   test.each([
@@ -191,13 +273,17 @@ describe('other fields', () => {
   });
 
   test('metadata.user_id is safety_identifier for OpenAI, user elsewhere; a long one is hashed', () => {
-    expect(fieldsOf('"metadata":{"user_id":"u"}')).toBe('"safety_identifier":"u"');
+    expect(fieldsOf('"metadata":{"user_id":"u"}', 'gpt-4o', OPENAI)).toBe('"safety_identifier":"u"');
     expect(fieldsOf('"metadata":{"user_id":"u"}', 'qwen3-32b')).toBe('"user":"u"');
-    expect(fieldsOf(`"metadata":{"user_id":"${'u'.repeat(129)}"}`)).toMatch(
+    expect(fieldsOf(`"metadata":{"user_id":"${'u'.repeat(129)}"}`, 'gpt-4o', OPENAI)).toMatch(
       /^"safety_identifier":"[0-9a-f]{64}"$/,
     );
     expect(fieldsOf('"metadata":{"user_id":null}')).toBe('');
     expect(warningsOf('"metadata":{"team":"t"}')).toEqual(['metadata']);
+  });
+
+  test("OpenAI's own field for the user does not go to other hosts of its models", () => {
+    expect(fieldsOf('"metadata":{"user_id":"u"}', 'openai/gpt-5.6-sol')).toBe('"user":"u"');
   });
 
   test('service_tier: the tiers that both have', () => {

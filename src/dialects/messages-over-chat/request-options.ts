@@ -5,6 +5,7 @@ import { invalid, missing, unsupported, wrongType } from '../conversion/faults.t
 import { Members } from '../conversion/members.ts';
 import { hashOf } from '../conversion/tool-ids.ts';
 import type { ChatModel } from './request-model.ts';
+import { fitsStrict } from './request-schema.ts';
 
 /** The fields of a Messages request that the conversion knows. */
 export const FIELDS = new Members([
@@ -46,6 +47,8 @@ const LEFT_OUT = ['context_management', 'diagnostics', 'speed', 'top_k'] as cons
 const SAFETY_IDENTIFIER_MAX = 128;
 /** OpenAI wants a name for a schema; it is not shown to anyone. */
 const SCHEMA_NAME = 'response';
+
+const FORMAT = new Members(['type', 'schema']);
 
 /** Tokens of a thinking budget up to which an effort is meant. */
 const LOW_BUDGET = 1024;
@@ -91,14 +94,18 @@ export function writeEffort(draft: Draft, model: ChatModel): string | null {
   const config = FIELDS.named('output_config');
   const thinking = FIELDS.named('thinking');
   const effortNode = config < 0 ? -1 : document.member(config, 'effort');
-  const effort =
-    effortNode >= 0 && document.kind(effortNode) === Kind.String ? document.text(effortNode) : null;
-  const wanted = (thinking < 0 ? null : effortOfThinking(draft, thinking)) ?? effort;
+  const told = effortNode >= 0 && document.kind(effortNode) !== Kind.Null;
+  if (told) draft.expectString(effortNode, () => 'output_config.effort');
+  const effort = told ? document.text(effortNode) : null;
+  const said = thinking < 0 ? null : effortOfThinking(draft, thinking);
+  const wanted = said ?? effort;
   // An effort says less than a budget, and nothing of how thinking is shown.
   if (thinking >= 0) losses.count(document, thinking, 'thinking');
+  if (said !== null && effort !== null && effort !== said)
+    losses.lose(document, effortNode, 'output_config', "this vendor has one effort, and 'thinking' says it.");
   if (wanted === null) return null;
   const [field, node] =
-    thinking >= 0 ? (['thinking', thinking] as const) : (['output_config', effortNode] as const);
+    said === null ? (['output_config', effortNode] as const) : (['thinking', thinking] as const);
   if (!model.reasoning) {
     if (wanted !== 'none') losses.lose(document, node, field, 'this model does not think; it was left out.');
     return null;
@@ -134,26 +141,37 @@ export function writeFormat(draft: Draft): void {
   const { document, losses, writer } = draft;
   const config = FIELDS.named('output_config');
   const older = FIELDS.named('output_format');
-  const format = config < 0 ? older : document.member(config, 'format');
+  const newer = config < 0 ? -1 : document.member(config, 'format');
   if (config >= 0) {
     const end = document.next(config);
     for (let key = config + 1; key < end; key = document.next(key + 1)) {
+      if (document.kind(key + 1) === Kind.Null) continue;
       if (document.textEquals(key, 'format') || document.textEquals(key, 'effort')) continue;
       losses.lose(document, key + 1, 'output_config', 'this vendor takes effort and format of it.');
     }
   }
-  const node = format >= 0 ? format : older;
-  if (node < 0 || document.kind(node) === Kind.Null) return;
+  const node = newer >= 0 && document.kind(newer) !== Kind.Null ? newer : older;
+  if (node < 0) return;
+  if (older >= 0 && node !== older)
+    losses.lose(document, older, 'output_format', "'output_config.format' was sent instead.");
   const path = node === older ? 'output_format' : 'output_config.format';
   draft.expectObject(node, () => path);
-  const type = document.member(node, 'type');
+  FORMAT.read(document, node);
+  if (FORMAT.others.length > 0) draft.loseOthers(FORMAT, `${path}.`);
+  const type = FORMAT.named('type');
   if (type < 0) throw missing(`${path}.type`);
   if (!draft.is(type, 'json_schema')) throw invalid(`${path}.type`, 'expected json_schema.');
-  const schema = document.member(node, 'schema');
+  const schema = FORMAT.named('schema');
   if (schema < 0) throw missing(`${path}.schema`);
   draft.expectObject(schema, () => `${path}.schema`);
+  const strict = fitsStrict(document, schema);
+  if (!strict)
+    losses.warn(
+      path,
+      'OpenAI enforces schemas only whose objects require all of their properties and allow no others.',
+    );
   writer.ascii(
-    `,"response_format":{"type":"json_schema","json_schema":{"name":"${SCHEMA_NAME}","strict":true`,
+    `,"response_format":{"type":"json_schema","json_schema":{"name":"${SCHEMA_NAME}","strict":${strict}`,
   );
   draft.member('schema', schema);
   writer.ascii('}}');
@@ -191,8 +209,8 @@ export function writeStop(draft: Draft, model: ChatModel): void {
   draft.member('stop', stop);
 }
 
-/** Writes the end user's identifier. OpenAI has a field of its own for it; others know the older one. */
-export function writeUser(draft: Draft, model: ChatModel): void {
+/** Writes the end user's identifier. OpenAI has a field of its own for it; other hosts know the older one. */
+export function writeUser(draft: Draft, model: ChatModel, openaiFields: boolean): void {
   const { document, losses, writer } = draft;
   const metadata = FIELDS.named('metadata');
   if (metadata < 0) return;
@@ -205,7 +223,7 @@ export function writeUser(draft: Draft, model: ChatModel): void {
       continue;
     }
     draft.expectString(value, () => 'metadata.user_id');
-    writer.ascii(model.openai ? ',"safety_identifier":' : ',"user":');
+    writer.ascii(model.openai && openaiFields ? ',"safety_identifier":' : ',"user":');
     if (document.end(value) - document.start(value) - 2 <= SAFETY_IDENTIFIER_MAX) draft.copy(value);
     else writer.string(hashOf(document.text(value)));
   }

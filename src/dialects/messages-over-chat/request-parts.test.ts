@@ -58,6 +58,11 @@ describe('images and documents', () => {
     expect(warned(withMessages(user(plain, plain)))).toEqual([]);
   });
 
+  test('what else a source says is named', () => {
+    const image = source('image', '"type":"url","url":"https://a.example/x","ttl":5,"data":null');
+    expect(warned(withMessages(user(image)))).toEqual(['messages[].content[].source.ttl']);
+  });
+
   test.each([
     [source('image', '"type":"file","file_id":"f"'), 'unsupported_value', 'source.type'],
     [
@@ -97,14 +102,21 @@ describe('cache marks', () => {
 
   test('are breakpoints for OpenAI from GPT-5.6 on, three at most; strings are parts there, marked or not', () => {
     const BREAKPOINT = ',"prompt_cache_breakpoint":{"mode":"explicit"}';
-    expect(messagesOf([marked], 'gpt-5.6-sol')).toBe(
+    const openai = { openaiFields: true };
+    expect(messagesOf([marked], 'gpt-5.6-sol', openai)).toBe(
       `[{"role":"user","content":[${text('a', BREAKPOINT)},${text('b')}]}]`,
     );
     for (const message of [USER, user(text('x'))])
-      expect(messagesOf([message], 'gpt-6-luna')).toBe(`[{"role":"user","content":[${text('x')}]}]`);
+      expect(messagesOf([message], 'gpt-6-luna', openai)).toBe(`[{"role":"user","content":[${text('x')}]}]`);
     const many = user(...Array.from({ length: 4 }, () => text('a', MARK)));
-    expect(messagesOf([many], 'gpt-5.6-sol').split('prompt_cache_breakpoint')).toHaveLength(4);
-    expect(messagesOf([marked], 'gpt-5.5')).not.toContain('breakpoint');
+    expect(messagesOf([many], 'gpt-5.6-sol', openai).split('prompt_cache_breakpoint')).toHaveLength(4);
+    expect(messagesOf([marked], 'gpt-5.5', openai)).not.toContain('breakpoint');
+  });
+
+  test('are no breakpoints at other hosts of the same models', () => {
+    expect(messagesOf([marked, user(text('x'))], 'openai/gpt-5.6-sol')).toBe(
+      `[{"role":"user","content":[${text('a')},${text('b')}]},${USER}]`,
+    );
   });
 
   test('are kept for a provider that takes them, on messages of all kinds and on tools', () => {

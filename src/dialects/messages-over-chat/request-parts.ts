@@ -219,6 +219,8 @@ export class PartWriter {
     if (source < 0) throw missing(`${path()}.source`);
     this.#draft.expectObject(source, () => `${path()}.source`);
     SOURCE_MEMBERS.read(this.#draft.document, source);
+    if (SOURCE_MEMBERS.others.length > 0)
+      this.#draft.loseOthers(SOURCE_MEMBERS, 'messages[].content[].source.');
     return this.#sourceString(SOURCE_TYPE, 'type', path);
   }
 

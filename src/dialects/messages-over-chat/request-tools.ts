@@ -12,6 +12,8 @@ const INPUT_SCHEMA = TOOL.index('input_schema');
 const STRICT = TOOL.index('strict');
 const CACHE_CONTROL = TOOL.index('cache_control');
 
+const CHOICE = new Members(['type', 'name', 'disable_parallel_tool_use']);
+
 /** Writes `,"tools":[…]` and answers whether there is one. */
 export function writeChatTools(draft: Draft, tools: number, keepMarks: boolean): boolean {
   const { document, writer } = draft;
@@ -70,7 +72,9 @@ function writeTool(draft: Draft, tool: number, path: string, keepMarks: boolean)
 export function writeChatToolChoice(draft: Draft, choice: number, hasTools: boolean): void {
   const { document, writer } = draft;
   if (choice < 0) return;
-  const type = document.member(choice, 'type');
+  CHOICE.read(document, choice);
+  if (CHOICE.others.length > 0) draft.loseOthers(CHOICE, 'tool_choice.');
+  const type = CHOICE.named('type');
   if (type < 0) throw missing('tool_choice.type');
   const forced = draft.is(type, 'any') || draft.is(type, 'tool');
   if (!forced && !draft.is(type, 'auto') && !draft.is(type, 'none'))
@@ -83,13 +87,13 @@ export function writeChatToolChoice(draft: Draft, choice: number, hasTools: bool
   else if (draft.is(type, 'none')) writer.ascii(',"tool_choice":"none"');
   else if (draft.is(type, 'any')) writer.ascii(',"tool_choice":"required"');
   else {
-    const name = document.member(choice, 'name');
+    const name = CHOICE.named('name');
     if (name < 0) throw missing('tool_choice.name');
     draft.expectString(name, () => 'tool_choice.name');
     writer.ascii(',"tool_choice":{"type":"function","function":{"name":');
     draft.copy(name);
     writer.ascii('}}');
   }
-  const serial = document.member(choice, 'disable_parallel_tool_use');
+  const serial = CHOICE.named('disable_parallel_tool_use');
   if (serial >= 0 && document.kind(serial) === Kind.True) writer.ascii(',"parallel_tool_calls":false');
 }

@@ -93,12 +93,13 @@ describe('a Messages request as a Chat Completions request', () => {
       `{"max_tokens":9,"messages":[{"role":"user","content":${first}},{"role":"assistant","content":"t"},{"role":"user","content":${second}}]}`;
     const plain = (words: string): string => `[{"type":"text","text":"${words}"}]`;
     const marked = (words: string): string => `[{"type":"text","text":"${words}",${mark}}]`;
+    const openai = { openaiFields: true };
     for (const model of ['gpt-4o', 'gpt-5.6-sol', 'deepseek-flash']) {
       const [one, other] = [messages(marked('a'), '"b"'), messages('"a"', marked('b'))].map((body) =>
-        converted(body, model).text.replace(',"prompt_cache_breakpoint":{"mode":"explicit"}', ''),
+        converted(body, model, openai).text.replace(',"prompt_cache_breakpoint":{"mode":"explicit"}', ''),
       );
       expect(one).toBe(other);
-      expect(one).toBe(converted(messages(plain('a'), plain('b')), model).text);
+      expect(one).toBe(converted(messages(plain('a'), plain('b')), model, openai).text);
     }
   });
 });

@@ -33,7 +33,9 @@ export const toChatRequest: RequestConversion = (document, context) => {
     const { writer } = draft;
     const model = chatModel(context.upstreamModel);
     const keepMarks = context.cacheMarks === true;
-    const marks: Marks = keepMarks ? 'kept' : model.breakpoints ? 'breakpoints' : 'none';
+    const openaiFields = context.openaiFields === true;
+    const breakpoints = openaiFields && model.breakpoints;
+    const marks: Marks = keepMarks ? 'kept' : breakpoints ? 'breakpoints' : 'none';
     writer.ascii('{"model":');
     writer.string(context.upstreamModel);
     const hasTools = writeChatTools(draft, FIELDS.named('tools'), keepMarks);
@@ -48,7 +50,7 @@ export const toChatRequest: RequestConversion = (document, context) => {
     writeFormat(draft);
     writeSampling(draft, model, effort);
     writeStop(draft, model);
-    writeUser(draft, model);
+    writeUser(draft, model, openaiFields);
     writeTier(draft, model);
     if (FIELDS.named('stream') >= 0) draft.member('stream', FIELDS.named('stream'));
     if (keepMarks && FIELDS.named('cache_control') >= 0)

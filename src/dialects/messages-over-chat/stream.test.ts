@@ -272,6 +272,32 @@ describe('MessagesStream', () => {
     });
   });
 
+  test('arguments that are no object are told once they are whole, as an object; null is nothing', () => {
+    for (const [pieces, told] of [
+      [['null'], ''],
+      [[' nu', 'll'], ''],
+      [['[1', ',{"a":2}]'], '{"INVALID_JSON":"[1,{\\"a\\":2}]"}'],
+      [['"x', '"'], '{"INVALID_JSON":"\\"x\\""}'],
+      [['7'], '{"INVALID_JSON":"7"}'],
+      [['nul'], '{"INVALID_JSON":"nul"}'],
+    ] as const) {
+      const fragments = pieces.map((piece) => more(0, piece));
+      const out = run(begin(0, 'a'), ...fragments, begin(1, 'b', '{}'), finish('tool_calls'), DONE);
+      expectSequential(out);
+      const partials = parsed(dataOf(out))
+        .filter((event) => event['type'] === 'content_block_delta' && event['index'] === 0)
+        .map((event) => record(event['delta'])['partial_json']);
+      expect(partials).toEqual(told === '' ? [] : [told]);
+      expect(heardOfMessagesStream(dataOf(out)).calls[1]).toMatchObject({ id: 'b', arguments: '{}' });
+    }
+  });
+
+  test('blanks before an object do not hold it up', () => {
+    const one = stream();
+    expect(outline(feed(one, [begin(0, 'a', '\n ')])).slice(1)).toEqual(['start 0 tool_use']);
+    expect(feed(one, [more(0, '{"q"')])).toContain('"partial_json":"\\n {\\"q\\""');
+  });
+
   test('a function call of old', () => {
     const out = run(
       chunk('{"role":"assistant","content":null,"function_call":{"name":"look","arguments":""}}'),

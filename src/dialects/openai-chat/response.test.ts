@@ -37,6 +37,31 @@ describe('ChatStreamReader', () => {
     expect(judge('{"choices":[{"delta":{},"finish_reason":null}]}').finished).toBe(false);
   });
 
+  test('a finish reason is seen however the server sets its blanks, in one chunk or in several', () => {
+    for (const blank of ['', ' ', '  ', '\n\t']) {
+      const record = (reason: string, content = 'x'): string =>
+        `{"choices": [{"delta": {"content":${blank}"${content}"},"finish_reason":${blank}${reason}}]}`;
+      const texts = [record('null', 'finish_reason'), record('null'), record('"stop"'), record('null')];
+      const bytes = Buffer.from(texts.join('\n'));
+      for (const together of [true, false]) {
+        const reader = new ChatStreamReader(true);
+        reader.nextChunk();
+        let at = 0;
+        const finished = texts.map((text) => {
+          const verdict = blankVerdict();
+          const end = at + Buffer.byteLength(text);
+          if (!together) reader.nextChunk();
+          reader.judge(bytes, at, end, verdict);
+          at = end + 1;
+          return verdict.finished;
+        });
+        expect(finished).toEqual([false, false, true, false]);
+      }
+      expect(judge(record('"stop"')).finished).toBe(true);
+    }
+    expect(judge('{"choices":[{"finish_reason":null},{"finish_reason":"stop"}]}').finished).toBe(true);
+  });
+
   test('an error record is a failure and passes', () => {
     const text = '{"error":{"message":"overloaded","type":"server_error"}}';
     expect(judge(text)).toMatchObject({ failed: true, relayed: text });

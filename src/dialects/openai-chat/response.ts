@@ -1,11 +1,13 @@
 import type { Usage } from '../../billing/usage.ts';
+import { skipSpace } from '../../std/json/bytes.ts';
 import { Kind, JsonDocument } from '../../std/json/document.ts';
 import type { EventVerdict, StreamReader } from '../types.ts';
 import { usageIn } from '../usage-of-body.ts';
 import { normaliseUsage } from './usage.ts';
 
 const USAGE_KEY = Buffer.from('"usage"');
-const FINISH_REASON = Buffer.from('"finish_reason":"');
+const FINISH_REASON = Buffer.from('"finish_reason":');
+const QUOTE_BYTES = Buffer.from('"');
 const DONE = Buffer.from('[DONE]');
 const ERROR_STARTS = [Buffer.from('{"error"'), Buffer.from('{ "error"'), Buffer.from('{"object":"error"')];
 /** A member that some servers write into every record. */
@@ -95,7 +97,9 @@ export class ChatStreamReader implements StreamReader {
   readonly #stripUsage: boolean;
   readonly #usage = new Needle(USAGE_KEY);
   readonly #nullUsage = new Needle(NULL_USAGE);
-  readonly #finish = new Needle(FINISH_REASON);
+  readonly #finishReason = new Needle(FINISH_REASON);
+  /** A reason that is no null, as this server spells it; null until a record has one. */
+  #finish: Needle | null = null;
 
   constructor(stripUsage: boolean) {
     this.#stripUsage = stripUsage;
@@ -104,12 +108,13 @@ export class ChatStreamReader implements StreamReader {
   nextChunk(): void {
     this.#usage.forget();
     this.#nullUsage.forget();
-    this.#finish.forget();
+    this.#finishReason.forget();
+    this.#finish?.forget();
   }
 
   judge(bytes: Buffer, start: number, end: number, verdict: EventVerdict): void {
     verdict.done = startsWith(bytes, start, end, DONE);
-    verdict.finished = this.#finish.find(bytes, start, end) >= 0;
+    verdict.finished = this.#finishes(bytes, start, end);
     verdict.failed = false;
     verdict.usage = null;
     verdict.drop = false;
@@ -120,6 +125,17 @@ export class ChatStreamReader implements StreamReader {
       verdict.failed =
         ERROR_STARTS.some((needle) => startsWith(bytes, start, end, needle)) &&
         !NO_ERROR.test(bytes.toString('latin1', start, Math.min(end, start + 16)));
+  }
+
+  /** Most servers write nulls before the reason: once it is known with which blanks, a chunk is searched but once. */
+  #finishes(bytes: Buffer, start: number, end: number): boolean {
+    if (this.#finish === null) {
+      const at = this.#finishReason.find(bytes, start, end);
+      if (at < 0) return false;
+      const value = skipSpace(bytes, at + FINISH_REASON.length);
+      this.#finish = new Needle(Buffer.concat([bytes.subarray(at, value), QUOTE_BYTES]));
+    }
+    return this.#finish.find(bytes, start, end) >= 0;
   }
 
   #judgeUsage(bytes: Buffer, start: number, end: number, verdict: EventVerdict): void {
