@@ -71,7 +71,8 @@ describe('user messages', () => {
   });
 
   test('several blocks are parts; empty text says nothing', () => {
-    expect(messagesOf([user(text('a'), text(''), PNG, text('b', MARK))])).toBe(
+    const blank = '{"type":"document","source":{"type":"text","media_type":"text/plain","data":""}}';
+    expect(messagesOf([user(text('a'), text(''), blank, PNG, text('b', MARK))])).toBe(
       `[{"role":"user","content":[${text('a')},${PNG_PART},${text('b')}]}]`,
     );
   });

@@ -192,6 +192,7 @@ export class PartWriter {
           'text has no title here; it was left out.',
         );
       const data = this.#sourceString(DATA, 'data', path);
+      if (draft.isEmpty(data)) return;
       losses.warn('messages[].content[].source', 'a text document was sent as plain text.');
       this.text(data, mark);
       return;
