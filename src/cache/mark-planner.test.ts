@@ -271,9 +271,21 @@ describe('TTLs: longer ones come before shorter ones', () => {
 
   test('behind a short one they are short', () => {
     expect(plan({ tools: ['t'], system: ['t 5m'], messages: turns(2) }, '1h')).toEqual([
-      'tool 0 1h',
+      'tool 0 5m',
       'message 0.0 5m',
       'message 2.0 5m',
+    ]);
+  });
+
+  test('before a short one they are short: the client did not choose to pay for an hour', () => {
+    const marked: Prompt['messages'] = [...turns(1), ['assistant', 't'], ['user', 't 5m']];
+    const short = ['tool 0 5m', 'system 0 5m', 'message 0.0 5m'];
+    expect(plan({ tools: ['t'], system: ['t'], messages: marked }, '1h')).toEqual(short);
+    const automatic: Prompt = { tools: ['t'], system: ['t'], messages: turns(2), automatic: '5m' };
+    expect(plan(automatic, '1h')).toEqual(short);
+    expect(plan({ tools: ['t'], system: ['t 1h'], messages: marked }, '1h')).toEqual([
+      'tool 0 1h',
+      'message 0.0 5m',
     ]);
   });
 

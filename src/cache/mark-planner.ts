@@ -23,8 +23,9 @@ const LOOK_BACK = 20;
  * The client's own marks stay, count, and come first; more than four are never made. Marks before one of the client's
  * cost nothing more: all up to the last mark is written either way. What lies behind its last mark would cost the
  * premium of a write, which the client chose not to pay; so nothing is marked there in its first turn, nor where it
- * marks its newest turn itself. Longer TTLs come before shorter ones, or the vendor refuses: a mark takes the client's
- * TTL where its own would break that.
+ * marks its newest turn itself. Longer TTLs come before shorter ones, or the vendor refuses: a mark before a long one of
+ * the client's is long. All others are short if the client has a short one: a long one before that would make the client pay
+ * for an hour, a long one behind it is refused.
  *
  * A pure function of the prompt, so what holds for a turn holds for it on every thread and whatever follows.
  */
@@ -53,11 +54,12 @@ export class MarkPlanner {
     const { ends, length, systemEnd, toolsEnd } = layout;
     if (this.#free <= 0 || length === 0) return;
     this.#minTokens = minTokens;
-    this.#ttl = ttl;
     const newest = ends.length - 1;
     const previous = lastOfRunBefore(layout, newest);
     const earlier = lastOfRunBefore(layout, previous);
     this.#readClientMarks(layout, previous < 0 ? -1 : ends.at(previous));
+    const short = this.#firstShort < length || layout.automaticTtl === Ttl.FiveMinutes;
+    this.#ttl = short ? Ttl.FiveMinutes : ttl;
     if (newest >= 0) this.#mark(layout, ends.at(newest));
     if (previous >= 0) this.#mark(layout, ends.at(previous));
     for (let at = newest - 1; at > previous && !this.#markUnreached(layout, ends.at(at)); at--);
@@ -119,7 +121,7 @@ export class MarkPlanner {
     this.#free--;
     this.#marked.push(block);
     this.blocks.push(block);
-    this.ttls.push(longBehind ? Ttl.OneHour : shortBefore ? Ttl.FiveMinutes : this.#ttl);
+    this.ttls.push(longBehind ? Ttl.OneHour : this.#ttl);
     return true;
   }
 }

@@ -3,13 +3,17 @@ import { IntList } from '../std/json/int-list.ts';
 
 /**
  * Tokens are told from bytes so that no prefix is taken for too short that is not: a token in two bytes, where prose
- * and code have three to four and a half. The two errors do not cost alike: a mark on a prefix that is too short is
+ * and code have three to four and a half, but hexadecimal digits, numbers and some scripts hardly more than two. So marks
+ * begin at about half the model's minimum. The two errors do not cost alike: a mark on a prefix that is too short is
  * ignored by the vendor, a missing one costs the whole prefix.
  */
 const BYTES_PER_TOKEN = 2;
 
-/** An image or a document may be a few bytes of address: about what the vendor counts for an image, in bytes. */
-const MEDIA_BYTES = 1_600 * BYTES_PER_TOKEN;
+/**
+ * An image or a document may be a few bytes of address, and a document any number of pages: more than the minimum of every
+ * model, in bytes.
+ */
+const MEDIA_BYTES = 8_192 * BYTES_PER_TOKEN;
 
 /** Whose message ends: the user's side (tool results with it), the assistant's, or a system message among them. */
 export type Speaker = 'user' | 'assistant' | 'system';

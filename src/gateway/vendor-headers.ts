@@ -7,7 +7,7 @@ export const DEFAULT_ANTHROPIC_VERSION = `anthropic-version: ${ANTHROPIC_VERSION
 
 /** A version is a date, betas are a list of tokens; what else a client sends there does not go out. */
 const VERSION = /^[\w.-]{1,64}$/;
-const BETAS = /^[\w.-]+(?:[ \t]*,[ \t]*[\w.-]+)*$/;
+const BETA = /^[\w.-]+$/;
 const MAX_BETA_CHARACTERS = 4_096;
 
 /**
@@ -21,9 +21,12 @@ export function meaningOf(fields: HeaderFields, dialect: DialectId): string {
     version === null || version === ANTHROPIC_VERSION || !VERSION.test(version)
       ? DEFAULT_ANTHROPIC_VERSION
       : `anthropic-version: ${version}\r\n`;
-  const betas = fields.all('anthropic-beta').join(',');
-  if (betas === '' || betas.length > MAX_BETA_CHARACTERS || !BETAS.test(betas)) return lines;
-  return `${lines}anthropic-beta: ${betas.replaceAll(/[ \t]/g, '')}\r\n`;
+  const told = fields.all('anthropic-beta').join(',');
+  if (told === '' || told.length > MAX_BETA_CHARACTERS) return lines;
+  // One that is empty (a comma too many) or no token takes none of the others with it.
+  const betas = told.split(',').map((beta) => beta.trim());
+  const sent = betas.filter((beta) => BETA.test(beta)).join(',');
+  return sent === '' ? lines : `${lines}anthropic-beta: ${sent}\r\n`;
 }
 
 /** Where the vendors of a dialect tell of their limits, and under which name they know the call. */

@@ -116,6 +116,18 @@ describe('marks for Claude', () => {
       expect([model, marksOf(sent({ model, messages })).length]).toEqual([model, marks]);
   });
 
+  test('a document or an image by its address may be of any size', () => {
+    for (const type of ['document', 'image'])
+      for (const source of [
+        { type: 'url', url: 'https://a.example/b' },
+        { type: 'file', file_id: 'f' },
+      ])
+        for (const model of ['claude-opus-4-6', 'claude-opus-4-7', 'claude-haiku-4-5'])
+          expect(marksOf(sent({ model, messages: [user([{ type, source }, text('What?')])] }))).toEqual([
+            'messages.0.content.1',
+          ]);
+  });
+
   test('CACHE_TTL=1h', () => {
     expect(marksOf(sent({ messages: [user(LONG)] }, claude({ cacheTtl: '1h' })))).toEqual([
       'messages.0.content.0 1h',
@@ -168,6 +180,31 @@ describe('marks of the client', () => {
     expect(sent(body)).toBe(sent(body, claude({ cacheInject: false })));
     const automatic = { ...body, cache_control: EPHEMERAL, system: 's' };
     expect(sent(automatic)).toBe(sent(automatic, claude({ cacheInject: false })));
+  });
+
+  test('four are left untouched wherever the vendor takes them', () => {
+    const texts = [text('a', own), text('b', own), text('c', own)];
+    for (const block of [
+      { type: 'mcp_tool_result', tool_use_id: 't', content: texts },
+      { type: 'document', source: { type: 'content', content: texts } },
+      { type: 'tool_result', content: [{ type: 'document', source: { type: 'content', content: texts } }] },
+    ]) {
+      const body = { system: [text(LONG, own)], messages: [user([block]), assistant('1'), user('x')] };
+      expect(marksOf(sent(body))).toHaveLength(4);
+    }
+  });
+
+  test('a mark behind those of a document is no part of the prefix, in any order of keys', () => {
+    const source = { type: 'content', content: [text('a', own)] };
+    const prefixes = [
+      { type: 'document', source, ...own },
+      { ...own, source, type: 'document' },
+      { type: 'document', source },
+    ].map((block) => {
+      const messages = [user([block]), assistant('1'), user('x')];
+      return prepare(JSON.stringify({ model: MODEL, max_tokens: 9, messages }), ...claude()).prefixHash;
+    });
+    expect(new Set(prefixes).size).toBe(1);
   });
 
   test('fewer are filled up, none is moved, and the vendor’s order of TTLs holds', () => {

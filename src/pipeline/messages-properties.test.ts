@@ -56,10 +56,15 @@ const search = block(
   'search_result',
   inner.map((value): Entry[] => [['content', value]]),
 );
+const mcp = block(
+  'mcp_tool_result',
+  inner.map((value): Entry[] => [['content', value]]),
+);
 const anyBlock = fc.oneof(
   text,
   image,
   search,
+  mcp,
   block(
     'tool_use',
     fc.tuple(jsonText, jsonValue).map(([name, input]): Entry[] => [

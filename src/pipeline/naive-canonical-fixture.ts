@@ -49,7 +49,8 @@ const RUN_BY_CLIENT = /^(bash|browser_toolset|computer|memory|text_editor)_/;
 function block(value: NaiveValue): NaiveValue {
   if (value.kind !== 'object') return value;
   const type = member(value, 'type');
-  const nests = type?.kind === 'string' && ['tool_result', 'search_result'].includes(type.text);
+  const nests =
+    type?.kind === 'string' && ['tool_result', 'search_result', 'mcp_tool_result'].includes(type.text);
   const { entries } = ordered(value, BLOCK_ORDER) as { entries: Entries };
   return {
     kind: 'object',

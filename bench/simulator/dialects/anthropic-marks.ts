@@ -28,23 +28,34 @@ function ttlOf(control: unknown, path: string): number | VendorError {
   return ttl === '1h' ? TTL_1H_MS : bad(`${path}.cache_control.ttl: Input should be '5m' or '1h'`);
 }
 
-/** All that can carry a mark, in the order the vendor goes through it; a part of a tool result stands for the result. */
-function* carriers(body: MessagesBody): Generator<{ carrier: Json; holder: Json; path: string }> {
+interface Carrier {
+  readonly carrier: Json;
+  readonly holder: Json;
+  readonly path: string;
+}
+
+/** All that can carry a mark, in the order the vendor goes through it; what is in a block stands for the block. */
+function* carriers(body: MessagesBody): Generator<Carrier> {
   for (const [index, tool] of body.tools.entries())
     yield { carrier: tool, holder: tool, path: `tools.${index}` };
   for (const [index, block] of body.system.entries())
     yield { carrier: block, holder: block, path: `system.${index}` };
   for (const [turnIndex, turn] of body.turns.entries()) {
-    for (const [index, block] of turn.blocks.entries()) {
-      const path = `messages.${turnIndex}.content.${index}`;
-      const { content } = block;
-      if (block.type === 'tool_result' && Array.isArray(content)) {
-        for (const [part, inner] of (content as readonly Json[]).entries())
-          yield { carrier: inner, holder: block, path: `${path}.content.${part}` };
-      }
-      yield { carrier: block, holder: block, path };
-    }
+    for (const [index, block] of turn.blocks.entries())
+      yield* within(block, block, `messages.${turnIndex}.content.${index}`);
   }
+}
+
+/** A block and the blocks in it: its content, the content of a document's source. */
+function* within(carrier: Json, holder: Json, path: string): Generator<Carrier> {
+  const { content, source } = carrier;
+  const inner = isObject(source) ? source['content'] : content;
+  const at = inner === content ? 'content' : 'source.content';
+  if (Array.isArray(inner)) {
+    for (const [index, part] of inner.entries())
+      if (isObject(part)) yield* within(part, holder, `${path}.${at}.${index}`);
+  }
+  yield { carrier, holder, path };
 }
 
 /** The last block a mark may stand on. */

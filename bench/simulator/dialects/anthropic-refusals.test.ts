@@ -264,6 +264,22 @@ describe('marks', () => {
     expect(refusal({ messages: [USER, assistant(use('a')), inside], system })).toContain('Found 5');
   });
 
+  test('those within a block count, at any depth', () => {
+    const content = [text('x', EPHEMERAL), text('y', EPHEMERAL)];
+    const source = { type: 'content', content };
+    for (const block of [
+      { type: 'mcp_tool_result', content },
+      { type: 'search_result', source: 's', title: 't', content },
+      { type: 'document', source },
+      result('a', { content: [{ type: 'document', source }] }),
+    ]) {
+      const answers = 'tool_use_id' in block;
+      const messages = answers ? [USER, assistant(use('a')), user(block)] : [user(block)];
+      const system = ['a', 'b', 'c'].map((one) => text(one, EPHEMERAL));
+      expect(refusal({ messages, system })).toContain('Found 5');
+    }
+  });
+
   test('the automatic one is one of the four', () => {
     expect(refusal({ ...marked(3), ...EPHEMERAL })).toBeNull();
     const elsewhere = { system: [text('s', EPHEMERAL)], tools: [tool('f', EPHEMERAL)] };

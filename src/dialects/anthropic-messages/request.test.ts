@@ -351,6 +351,44 @@ describe('blocks and marks', () => {
     expect(list(request.blocks.ttls)).toEqual([Ttl.OneHour, 0, Ttl.OneHour | Ttl.FiveMinutes, 0, 0]);
   });
 
+  test('marks are found wherever a block has blocks in it, behind its own where no string could stand for them', () => {
+    const texts = [
+      { type: 'text', text: 'x', ...HOUR },
+      { type: 'text', text: 'y', cache_control: null },
+    ];
+    const source = { type: 'content', content: texts };
+    const document_ = { type: 'document', source, ...MARK };
+    const { blocks } = withMessages([
+      {
+        role: 'user',
+        content: [
+          { type: 'mcp_tool_result', tool_use_id: '1', content: texts },
+          document_,
+          { type: 'tool_result', tool_use_id: '2', content: [document_], ...MARK },
+          {
+            type: 'web_fetch_tool_result',
+            tool_use_id: '3',
+            content: { type: 'web_fetch_result', content: document_ },
+          },
+          { type: 'tool_use', id: '4', name: 'f', input: { source: document_ } },
+        ],
+      },
+    ]);
+    expect(list(blocks.markBlocks)).toEqual([0, 1, 1, 2, 2, 2, 3, 3]);
+    expect(list(blocks.marks).map((node) => node >= 0)).toEqual([
+      true,
+      true,
+      false,
+      true,
+      true,
+      false,
+      false,
+      false,
+    ]);
+    const both = Ttl.OneHour | Ttl.FiveMinutes;
+    expect(list(blocks.ttls)).toEqual([Ttl.OneHour, both, both, both, 0]);
+  });
+
   test('a tool that is loaded later, or is empty but for a mark, carries none', () => {
     const { tools } = withField(
       '"tools":[{"name":"a"},{"name":"b","defer_loading":true},{"name":"c","defer_loading":false},{"cache_control":null}]',

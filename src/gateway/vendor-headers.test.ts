@@ -1,0 +1,15 @@
+import { expect, test } from 'bun:test';
+import { HeaderFields } from '../http1/fields.ts';
+import { DEFAULT_ANTHROPIC_VERSION, meaningOf } from './vendor-headers.ts';
+
+test.each([
+  [['a,,b'], 'a,b'],
+  [['a,b,'], 'a,b'],
+  [[' ,a', '', 'b ,\t'], 'a,b'],
+  [['a,b c,d;e,f'], 'a,f'],
+  [[',', ' '], null],
+])('betas: %j goes out as %p', (values, sent) => {
+  const fields = HeaderFields.of(values.map((value) => ['anthropic-beta', value] as const));
+  const line = sent === null ? '' : `anthropic-beta: ${sent}\r\n`;
+  expect(meaningOf(fields, 'anthropic-messages')).toBe(DEFAULT_ANTHROPIC_VERSION + line);
+});
