@@ -6,8 +6,8 @@ import { CHAT_PATH, VENDOR_KEY, type Gateway, type GatewaySettings } from './typ
 const KEY_TIMEOUT_MS = 10_000;
 const ADMIN_TOKEN = 'bench-admin-token-0123456789abcdef';
 
-/** As the image sets it: memory that a burst has used goes back after seconds and not at once. */
-const ALLOCATOR = { MIMALLOC_PURGE_HOLES: '0', MIMALLOC_PURGE_DELAY: '2000' };
+/** As the image sets it: memory of a burst is kept, not given back and asked for again. */
+const ALLOCATOR = { MIMALLOC_PURGE_HOLES: '0', MIMALLOC_PURGE_DELAY: '-1' };
 
 /** Environment of a gateway with everything on: authentication, quota, dedup, pipeline, metrics, ledger. */
 export function tokenrouterEnvironment(settings: GatewaySettings, port: number): Record<string, string> {
