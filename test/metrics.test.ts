@@ -22,6 +22,7 @@ const CATALOGUE: Readonly<Record<string, readonly [type: string, ...labels: stri
   rejected_total: ['counter', 'reason'],
   worker_up: ['gauge', 'worker'],
   event_loop_lag_seconds: ['gauge', 'worker'],
+  heap_bytes: ['gauge', 'worker'],
 };
 /** Label values that are closed sets. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {

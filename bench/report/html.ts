@@ -1,5 +1,5 @@
 import type { Table } from '../scenarios/types.ts';
-import { formatCell, formatMeasured, INTRODUCTION, provenance } from './format.ts';
+import { formatCell, formatMeasured, INTRODUCTION, PROFILE, provenance } from './format.ts';
 import { escapeXml, renderPlot } from './svg.ts';
 import type { ScenarioRun } from './write.ts';
 
@@ -47,7 +47,7 @@ export function renderHtml(runs: readonly ScenarioRun[]): string {
 <h1>Benchmark report</h1><p>${text(INTRODUCTION)}</p><ul>${provenance(runs)
     .map((line) => `<li>${text(line)}</li>`)
     .join('')}</ul>
-<h2>Numbers to meet: ${met} of ${checks.length} met</h2><table><tr><th>scenario</th><th>number</th><th>measured</th><th>limit</th><th></th></tr>${checkRows.join('')}</table>
+<h2>Numbers to meet: ${met} of ${checks.length} met</h2><table><tr><th>scenario</th><th>number</th><th>measured</th><th>limit</th><th></th></tr>${checkRows.join('')}</table><p><a href="${PROFILE.file}">${PROFILE.words}</a></p>
 ${sections.join('\n')}</html>
 `;
 }

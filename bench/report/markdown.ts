@@ -1,5 +1,5 @@
 import type { Table } from '../scenarios/types.ts';
-import { formatCell, formatMeasured, INTRODUCTION, provenance } from './format.ts';
+import { formatCell, formatMeasured, INTRODUCTION, PROFILE, provenance } from './format.ts';
 import type { ScenarioRun } from './write.ts';
 
 const escape = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
@@ -36,6 +36,8 @@ export function renderMarkdown(runs: readonly ScenarioRun[]): string {
       ({ run, check }) =>
         `| ${run.name} | ${escape(check.name)} | ${formatMeasured(check)} | ${check.relation} ${formatCell(check.limit)} ${check.unit} | ${check.met ? 'met' : '**missed**'} |`,
     ),
+    '',
+    `${PROFILE.words}: [${PROFILE.file}](${PROFILE.file}).`,
     '',
   ];
   for (const run of runs) {

@@ -8,6 +8,8 @@ import { check, type Scenario } from './types.ts';
 const FULL_MS = 10 * 60_000;
 const QUICK_MS = 8000;
 const RSS_EVERY_MS = 1000;
+const HEAP_EVERY_MS = 5000;
+const SCRAPE_TIMEOUT_MS = 5000;
 
 /** Half the target for ten minutes, with all that clients do wrong: memory must not grow. */
 export const soak: Scenario = {
@@ -30,18 +32,32 @@ export const soak: Scenario = {
         },
       ],
     ];
-    const samples: Sample[] = await withGateway({ gateway: tokenrouter }, (stage) =>
-      Promise.all(
-        loads.map(([variant, load]) =>
-          observe(stage, { variant, round: 0, load, rssEveryMs: variant === 'plain' ? RSS_EVERY_MS : 0 }),
-        ),
-      ),
-    );
+    const heap: [number, number][] = [];
+    const samples: Sample[] = await withGateway({ gateway: tokenrouter }, async (stage) => {
+      const startedMs = performance.now();
+      const timer = setInterval(() => {
+        const atS = (performance.now() - startedMs) / 1000;
+        heapMiB(stage.running.port).then(
+          (mib) => void heap.push([atS, mib]),
+          // A scrape that fails is a gap in the plot.
+          () => {},
+        );
+      }, HEAP_EVERY_MS);
+      try {
+        return await Promise.all(
+          loads.map(([variant, load]) =>
+            observe(stage, { variant, round: 0, load, rssEveryMs: variant === 'plain' ? RSS_EVERY_MS : 0 }),
+          ),
+        );
+      } finally {
+        clearInterval(timer);
+      }
+    });
     const readings = samples[0]?.rssSeries ?? [];
-    const tenth = (from: number): number =>
+    const tenth = (from: number, of: readonly (readonly [number, number])[] = readings): number =>
       median(
-        readings
-          .slice(Math.floor((readings.length * from) / 10), Math.floor((readings.length * (from + 1)) / 10))
+        of
+          .slice(Math.floor((of.length * from) / 10), Math.floor((of.length * (from + 1)) / 10))
           .map(([, mib]) => mib),
       );
     const errorCount = samples.reduce((sum, sample) => sum + sample.errorCount, 0);
@@ -69,25 +85,35 @@ export const soak: Scenario = {
           ]),
         },
         {
-          title: 'Resident memory, MiB',
-          columns: ['second tenth', 'last tenth', 'most'],
+          title: 'Memory, MiB',
+          columns: ['', 'second tenth', 'last tenth', 'most'],
           rows: [
             [
-              String(Math.round(tenth(1))),
+              'resident',
+              Math.round(tenth(1)),
               Math.round(tenth(9)),
               Math.round(samples[0]?.rssMiB ?? Number.NaN),
+            ],
+            [
+              'heaps of the proxy threads',
+              Math.round(tenth(1, heap)),
+              Math.round(tenth(9, heap)),
+              Math.round(Math.max(...heap.map(([, mib]) => mib))),
             ],
           ],
         },
       ],
       plots: [
         {
-          title: 'Resident memory',
+          title: 'Memory',
           xLabel: 'seconds',
           yLabel: 'MiB',
           xScale: 'linear',
           yScale: 'linear',
-          series: [{ name: 'tokenrouter', points: readings }],
+          series: [
+            { name: 'resident', points: readings },
+            { name: 'heaps', points: heap },
+          ],
         },
       ],
       checks: [
@@ -99,3 +125,14 @@ export const soak: Scenario = {
     };
   },
 };
+
+/** Collected heaps of all proxy threads, as the gateway tells them. */
+async function heapMiB(port: number): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${port}/metrics`, {
+    signal: AbortSignal.timeout(SCRAPE_TIMEOUT_MS),
+  });
+  const text = await response.text();
+  let bytes = 0;
+  for (const [, value] of text.matchAll(/^tokenrouter_heap_bytes\{[^}]*\} (\S+)$/gm)) bytes += Number(value);
+  return bytes / 1024 ** 2;
+}

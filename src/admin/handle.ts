@@ -34,7 +34,8 @@ const NANO = 1e9;
 /** Nano-USD must stay exact in a double: at most 9 million USD. */
 const MAX_QUOTA_USD = 9_000_000;
 
-const fields = {
+// Made with the first request that needs them: they are part of a start otherwise.
+const fieldsOf = () => ({
   name: z.string().min(1).max(200),
   quota_usd: z.number().min(0).max(MAX_QUOTA_USD).nullable().optional(),
   rpm: z.int().min(1).max(1e9).nullable().optional(),
@@ -44,9 +45,9 @@ const fields = {
   tags: z.record(z.string().max(64), z.string().max(256)).optional(),
   dedup: z.boolean().optional(),
   passthrough: z.boolean().optional(),
-};
-const createSchema = z.strictObject(fields);
-const patchSchema = z.strictObject({ ...fields, name: fields.name.optional() });
+});
+const createSchema = z.lazy(() => z.strictObject(fieldsOf()));
+const patchSchema = z.lazy(() => z.strictObject(fieldsOf()).partial({ name: true }));
 
 function parse<T extends z.ZodType>(schema: T, body: Uint8Array): z.output<T> {
   let json: unknown;

@@ -43,7 +43,7 @@ function readConfigFile(path: string, faults: string[]): ConfigFile {
     );
     return {};
   }
-  const result = fileSchema.safeParse(parsed ?? {});
+  const result = fileSchema().safeParse(parsed ?? {});
   if (result.success) return result.data;
   faults.push(...describe(result.error, `${path}: `));
   return {};

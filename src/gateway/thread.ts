@@ -1,3 +1,4 @@
+import { heapSize } from 'bun:jsc';
 import { PriceTable } from '../billing/prices.ts';
 import { QuotaLedger } from '../billing/quota.ts';
 import { RateWindow } from '../billing/rate.ts';
@@ -188,7 +189,10 @@ export function startProxyThread(
     const atMs = now();
     metrics.lag(Math.max(0, atMs - expectedBeatMs) / 1000);
     expectedBeatMs = atMs + BEAT_MS;
-    if (++beats % SWEEP_EVERY_BEATS === 0) server.sweep();
+    if (++beats % SWEEP_EVERY_BEATS === 0) {
+      server.sweep();
+      metrics.heap(heapSize());
+    }
     const own = admission.inFlight;
     shedding = own > SHED_MIN_IN_FLIGHT && own > (SHED_FACTOR * admission.total) / env.WORKERS;
     for (const [index, provider] of registry.providers.entries()) {

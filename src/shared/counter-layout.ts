@@ -37,6 +37,7 @@ export const FIXED = layOut([
   ['rejected', REJECTED_REASONS.length],
   ['dedupSavings', 1],
   ['lag', 1],
+  ['heap', 1],
   ['stages', STAGE_LABELS.length * histogramWords(STAGE_BOUNDS_S)],
 ]);
 

@@ -39,6 +39,7 @@ export interface MetricsSum {
   readonly stages: readonly HistogramSum[];
   readonly dedupSavingsNanoUsd: number;
   readonly lagSeconds: readonly number[];
+  readonly heapBytes: readonly number[];
 }
 
 const zeros = (length: number): number[] => Array.from({ length }, () => 0);
@@ -53,6 +54,7 @@ export function sumMetrics(memory: SharedMemory): MetricsSum {
   const rows = new Map<string, RowSum>();
   const fixed = zeros(FIXED.words);
   const lagSeconds: number[] = [];
+  const heapBytes: number[] = [];
   for (let worker = 0; worker < memory.workers; worker++) {
     const words = memory.metrics.subarray(worker * METRIC_WORDS, (worker + 1) * METRIC_WORDS);
     const labels = memory.labels.subarray(
@@ -61,6 +63,7 @@ export function sumMetrics(memory: SharedMemory): MetricsSum {
     );
     for (let index = 0; index < FIXED.words; index++) fixed[index]! += words[index]!;
     lagSeconds.push(words[FIXED.lag]!);
+    heapBytes.push(words[FIXED.heap]!);
     for (let row = 0; row < MAX_ROWS; row++) {
       const label = readLabel(labels, row);
       if (label !== null) addRow(rows, label, words, FIXED.words + row * ROW.words);
@@ -78,6 +81,7 @@ export function sumMetrics(memory: SharedMemory): MetricsSum {
     }),
     dedupSavingsNanoUsd: fixed[FIXED.dedupSavings]!,
     lagSeconds,
+    heapBytes,
   };
 }
 

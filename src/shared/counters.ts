@@ -16,7 +16,7 @@ const encoder = new TextEncoder();
  * A proxy thread's counters: its own region of shared memory, written by it alone.
  *
  * ```
- *  metrics  [ fixed: dedup roles | unclaimed | rejected | savings | lag | stage histograms ]
+ *  metrics  [ fixed: dedup roles | unclaimed | rejected | savings | lag | heap | stage histograms ]
  *           [ row 0: status × streamed | token kinds | cost | savings | 3 histograms ] … [ row 255: overflow ]
  *  labels   [ row 0: length, "provider\0model" ] …
  * ```
@@ -114,6 +114,11 @@ export class WorkerMetrics {
   /** Gauge: how late this thread's last heartbeat was. */
   lag(seconds: number): void {
     this.#words[FIXED.lag] = seconds;
+  }
+
+  /** Gauge: what this thread's collector looks after. */
+  heap(bytes: number): void {
+    this.#words[FIXED.heap] = bytes;
   }
 
   /** Gauge: connections of a provider (index in the configuration) by state. */

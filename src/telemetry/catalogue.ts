@@ -20,6 +20,7 @@ export const METRICS = {
   upstream_connections: ['gauge', 'Connections to providers; waiting: calls without one.'],
   worker_up: ['gauge', 'Whether a proxy thread beats.'],
   event_loop_lag_seconds: ['gauge', "How late a proxy thread's last heartbeat was."],
+  heap_bytes: ['gauge', "A proxy thread's collected heap, garbage included."],
   api_keys_in_use: ['gauge', 'API keys used since the start of the process.'],
   resident_memory_bytes: ['gauge', 'Resident memory of the process.'],
 } as const satisfies Record<string, readonly ['counter' | 'gauge' | 'histogram', string]>;

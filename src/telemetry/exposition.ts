@@ -182,6 +182,7 @@ export function exposition(input: ExpositionInput): Promise<string> {
     connections(memory, input.providers),
     perWorker('worker_up', alive.map(Number)),
     perWorker('event_loop_lag_seconds', sum.lagSeconds),
+    perWorker('heap_bytes', sum.heapBytes),
     single('api_keys_in_use', Atomics.load(memory.slotCount, 0)),
     single('resident_memory_bytes', input.residentBytes),
   ];
