@@ -105,6 +105,11 @@ class Connection implements ReplyChannel {
     else if (this.#unsent === null) this.#socket.end();
   }
 
+  /** The deadline of a request that has begun; one that has become whole since is not to blame. */
+  timedOut(): void {
+    if (this.#timed) this.close(true);
+  }
+
   /** The socket is gone. */
   gone(): void {
     const reply = this.#reply;
@@ -155,7 +160,7 @@ export function listen(options: HttpServerOptions): HttpServer {
       },
       data: (socket, bytes: Buffer) => socket.data.data(bytes),
       drain: (socket) => socket.data.drain(),
-      timeout: (socket) => socket.data.close(true),
+      timeout: (socket) => socket.data.timedOut(),
       close: (socket) => {
         sockets.delete(socket);
         socket.data.gone();
