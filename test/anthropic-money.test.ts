@@ -4,6 +4,7 @@ import {
   ask,
   CHAT,
   eventsOf,
+  lastSent,
   MESSAGES,
   poster,
   saidIn,
@@ -29,7 +30,6 @@ const HOUR = { type: 'ephemeral', ttl: '1h' };
 
 const billedUsd = (simulator: Simulator): number =>
   Object.values(simulator.stats().bill).reduce((sum, line) => sum + (line.usd ?? 0), 0);
-const sentTo = (simulator: Simulator): string => Buffer.from(simulator.bodies().at(-1)!).toString();
 const marksIn = (body: string): number => body.split('"cache_control":{').length - 1;
 
 /** A request in the words of the path's clients, `LONG` as its system prompt. */
@@ -77,7 +77,7 @@ describe.each([
       const response = await setting.post(path, withSystem(path, messages), {}, key);
       const { read, text, written } = told(path, await response.text());
       expect(response.headers.get('x-tokenrouter-cached-tokens')).toBe(String(read));
-      expect(marksIn(sentTo(setting.simulator))).toBeWithin(1, 5);
+      expect(marksIn(lastSent(setting.simulator))).toBeWithin(1, 5);
       if (turn === 0) expect([read, written > 2_000]).toEqual([0, true]);
       // All of the earlier turn, but for what its cache did not hold: the answer.
       else expect(read).toBe(before);
@@ -205,7 +205,7 @@ describe("a client's own marks", () => {
       const response = await setting.post(MESSAGES, text);
       // The vendor refuses a fifth mark, and a long one behind a short one.
       expect(`${response.status} ${await response.text()}`).toStartWith('200 ');
-      const sent = sentTo(setting.simulator);
+      const sent = lastSent(setting.simulator);
       expect(marksIn(sent)).toBeWithin(Math.max(1, marksIn(text)), 5);
       const hours = (json: string): number => json.split('"ttl":"1h"').length - 1;
       if (hours(text) > 0) expect(hours(sent)).toBeGreaterThanOrEqual(hours(text));
@@ -227,10 +227,10 @@ describe("a client's own marks", () => {
         const response = await post(path, withSystem(path, [{ role: 'user', content: `turn ${turn}` }]));
         const { read, written } = told(path, await response.text());
         expect([response.status, read, written]).toEqual([200, 0, 0]);
-        expect(sentTo(setting.simulator)).not.toContain('cache_control');
+        expect(lastSent(setting.simulator)).not.toContain('cache_control');
       }
     await post(MESSAGES, { ...ask(SONNET, 'hello'), system: [marked(LONG)] });
-    expect(marksIn(sentTo(setting.simulator))).toBe(1);
+    expect(marksIn(lastSent(setting.simulator))).toBe(1);
   });
 
   test('CACHE_TTL=1h: what is marked is kept for an hour, and billed so', async () => {

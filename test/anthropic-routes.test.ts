@@ -5,6 +5,7 @@ import {
   CLAUDE,
   eventsOf,
   GPT,
+  lastSent,
   MESSAGES,
   saidIn,
   saidInStream,
@@ -29,7 +30,7 @@ async function good(path: string, body: Json, headers: Record<string, string> = 
   return text;
 }
 
-const lastSent = (): Json => JSON.parse(Buffer.from(setting.simulator.bodies().at(-1)!).toString()) as Json;
+const lastRead = (): Json => JSON.parse(lastSent(setting.simulator)) as Json;
 
 /** Both forms of the answer, which must say the same. */
 async function saidBothWays(path: string, body: Json): Promise<Said> {
@@ -147,7 +148,7 @@ describe('thinking', () => {
         results!,
       ];
       await good(MESSAGES, { ...body, messages });
-      expect(JSON.stringify(lastSent()['messages'])).toContain(JSON.stringify(said.signature));
+      expect(JSON.stringify(lastRead()['messages'])).toContain(JSON.stringify(said.signature));
       // The vendor notices what was touched: the test would fail, were the signature lost.
       const broken = JSON.stringify({ ...body, messages }).replace(said.signature, `A${said.signature}`);
       expect((await setting.post(MESSAGES, broken)).status).toBe(400);
@@ -168,7 +169,7 @@ describe('thinking', () => {
         ...results,
       ];
       await good(CHAT, { ...body, messages });
-      const [, turn] = lastSent()['messages'] as readonly { readonly content: readonly Json[] }[];
+      const [, turn] = lastRead()['messages'] as readonly { readonly content: readonly Json[] }[];
       expect(turn!.content[0]).toEqual(thought);
     });
 });
@@ -206,7 +207,7 @@ describe('the rest of the surface', () => {
     const tools = [{ ...toolFor(CHAT), cache_control: { type: 'ephemeral' } }];
     for (const more of [{}, { tools }]) {
       await good(CHAT, { model: CLAUDE, messages: [{ role: 'user', content }], ...more });
-      const sent = lastSent();
+      const sent = lastRead();
       expect(JSON.stringify(sent).match(/"cache_control"/g)).toHaveLength(4);
       const blocks = (sent['messages'] as { content: Json[] }[])[0]!.content;
       const marked = blocks.map((block) => 'cache_control' in block);

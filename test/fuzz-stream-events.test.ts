@@ -34,12 +34,11 @@ import {
   MESSAGES_ON_GPT,
   startStage,
   whole,
+  WITH_USAGE,
   type Got,
   type Stage,
 } from './support/scripted-stream.ts';
 import { readStream, type Told } from './support/stream-reader.ts';
-
-const WITH_USAGE = { stream_options: { include_usage: true } };
 
 let stage: Stage;
 
@@ -79,6 +78,15 @@ async function toldOf(vendor: Vendor, sent: readonly string[] | Uint8Array): Pro
 }
 
 const WELL = { ...SAID, error: null, complete: true };
+const TWO_CALLS = {
+  ...WELL,
+  thinking: '',
+  text: '',
+  calls: [
+    { id: 'a', name: 'f', arguments: '{}' },
+    { id: 'b', name: 'g', arguments: '{"x":1}' },
+  ],
+};
 
 describe.each([
   ['OpenAI', OPENAI],
@@ -159,15 +167,7 @@ describe('odd, of OpenAI', () => {
     [
       'indices of calls that jump',
       [CHAT_ROLE, callStart(7, 'a', 'f', '{}'), callStart(3, 'b', 'g', '{"x":1}'), ...CHAT_END],
-      {
-        ...WELL,
-        thinking: '',
-        text: '',
-        calls: [
-          { id: 'a', name: 'f', arguments: '{}' },
-          { id: 'b', name: 'g', arguments: '{"x":1}' },
-        ],
-      },
+      TWO_CALLS,
     ],
     [
       'deltas of wrong types',
@@ -215,15 +215,7 @@ describe('odd, of Anthropic', () => {
         blockStop(4),
         ...MESSAGE_END,
       ],
-      {
-        ...WELL,
-        thinking: '',
-        text: '',
-        calls: [
-          { id: 'a', name: 'f', arguments: '{}' },
-          { id: 'b', name: 'g', arguments: '{"x":1}' },
-        ],
-      },
+      TWO_CALLS,
     ],
     [
       'deltas of wrong types',

@@ -39,6 +39,7 @@ import {
   MESSAGES_ON_GPT,
   startStage,
   whole,
+  WITH_USAGE,
   type Script,
   type Stage,
 } from './support/scripted-stream.ts';
@@ -53,7 +54,6 @@ afterAll(async () => {
   await stage[Symbol.asyncDispose]();
 });
 
-const WITH_USAGE = { stream_options: { include_usage: true } };
 const WELL = { ...SAID, error: null, complete: true };
 
 /** What an Anthropic client is told of OpenAI's records, and an OpenAI client of Anthropic's. */

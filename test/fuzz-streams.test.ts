@@ -17,6 +17,7 @@ import {
   MESSAGES_ON_GPT,
   startStage,
   whole,
+  WITH_USAGE,
   type Script,
   type Stage,
 } from './support/scripted-stream.ts';
@@ -32,7 +33,6 @@ interface Route {
   readonly same: boolean;
 }
 
-const WITH_USAGE = { stream_options: { include_usage: true } };
 const route = (way: Way, records: readonly string[], same: boolean, more: Json = {}, name = ''): Route => ({
   name: way.name + name,
   way,

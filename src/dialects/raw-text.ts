@@ -12,6 +12,12 @@ export function memberOf(document: JsonDocument, object: number, key: string): n
   return object >= 0 && document.kind(object) === Kind.Object ? document.member(object, key) : -1;
 }
 
+/** The object tells of an error; null is none. */
+export function saysError(document: JsonDocument): boolean {
+  const error = memberOf(document, 0, 'error');
+  return error >= 0 && document.kind(error) !== Kind.Null;
+}
+
 /** Source of a string node; null for -1 and for anything that is no string. */
 export function sourceOf(document: JsonDocument, node: number): string | null {
   return node >= 0 && document.kind(node) === Kind.String ? document.source(node) : null;

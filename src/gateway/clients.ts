@@ -3,8 +3,7 @@ import type { Dialect } from '../dialects/types.ts';
 import type { ErrorCode } from '../errors/catalogue.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Incoming } from '../server/incoming.ts';
-
-const NO_BYTES = new Uint8Array(0);
+import { Gathered } from '../std/bytes.ts';
 
 /** What a client's end of an answer tells the exchange; each is called at most once per answer followed. */
 export interface ClientEvents {
@@ -33,11 +32,8 @@ export class AnswerClient implements AnswerConsumer {
   #cursor: Cursor | null = null;
   #head: AnswerHead | null = null;
   #streaming = false;
-  /** A whole answer: its only piece, `#body[#bodyStart, #bodyEnd)`, or all of them. */
-  #body: Uint8Array = NO_BYTES;
-  #bodyStart = 0;
-  #bodyEnd = 0;
-  #pieces: Uint8Array[] | null = null;
+  /** Of a whole answer. */
+  readonly #body = new Gathered();
   /** The client has left, or has had everything. */
   #over = false;
 
@@ -57,8 +53,7 @@ export class AnswerClient implements AnswerConsumer {
   leave(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#body = NO_BYTES;
-    this.#pieces = null;
+    this.#body.clear();
     this.#cursor?.detach();
   }
 
@@ -77,14 +72,7 @@ export class AnswerClient implements AnswerConsumer {
       }
       return this.#request.write(bytes, start, end);
     }
-    if (this.#body.length === 0) {
-      this.#body = bytes;
-      this.#bodyStart = start;
-      this.#bodyEnd = end;
-    } else {
-      this.#pieces ??= [this.#body.subarray(this.#bodyStart, this.#bodyEnd)];
-      this.#pieces.push(bytes.subarray(start, end));
-    }
+    this.#body.add(bytes, start, end);
     return true;
   }
 
@@ -95,8 +83,9 @@ export class AnswerClient implements AnswerConsumer {
     if (head.streamed) this.#request.end();
     else {
       const fields = head.fields + this.#events.fields(head, meta);
-      if (this.#pieces !== null) this.#request.send(head.status, fields, Buffer.concat(this.#pieces));
-      else this.#request.send(head.status, fields, this.#body, this.#bodyStart, this.#bodyEnd);
+      this.#body.join();
+      const { bytes, end, start } = this.#body;
+      this.#request.send(head.status, fields, bytes, start, end);
     }
     this.#events.finished(meta, null, head.streamed);
   }

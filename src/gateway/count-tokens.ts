@@ -5,6 +5,7 @@ import type { ProviderRegistry } from '../providers/registry.ts';
 import type { ModelRoute, Provider } from '../providers/types.ts';
 import type { Incoming } from '../server/incoming.ts';
 import { fieldLine } from '../server/reply-head.ts';
+import { asBuffer, Gathered } from '../std/bytes.ts';
 import { Kind, JsonDocument } from '../std/json/document.ts';
 import type { KeyRecord } from '../storage/key-record.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
@@ -139,7 +140,7 @@ function ask(request: Incoming, deps: ChatDeps, provider: Provider, body: Uint8A
 class Count implements UpstreamHandler {
   readonly #resolve: (answer: WholeAnswer) => void;
   readonly #reject: (error: GatewayError) => void;
-  readonly #pieces: Uint8Array[] = [];
+  readonly #body = new Gathered();
   #size = 0;
   #status = 0;
   #type = 'application/json';
@@ -162,7 +163,7 @@ class Count implements UpstreamHandler {
 
   onBody(chunk: Uint8Array, start: number, end: number): void {
     this.#size += end - start;
-    if (this.#size <= MAX_ANSWER_BYTES) this.#pieces.push(chunk.slice(start, end));
+    if (this.#size <= MAX_ANSWER_BYTES) this.#body.add(chunk, start, end);
   }
 
   onEnd(): void {
@@ -174,7 +175,9 @@ class Count implements UpstreamHandler {
       );
     else {
       const fields = fieldLine('content-type', this.#type) + this.#fields;
-      const body = Buffer.concat(this.#pieces).toString();
+      this.#body.join();
+      const { bytes, end, start } = this.#body;
+      const body = asBuffer(bytes).toString('utf8', start, end);
       this.#resolve({ status: clientStatus(status), fields, body });
     }
   }

@@ -12,6 +12,7 @@ import type { UpstreamCall, UpstreamHandler, UpstreamTransport } from '../upstre
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { HeaderFields } from '../http1/fields.ts';
 import { fieldLine } from '../server/reply-head.ts';
+import { Gathered } from '../std/bytes.ts';
 import { JSON_TYPE } from './answers.ts';
 import { StreamRelay } from './stream-relay.ts';
 import {
@@ -31,8 +32,6 @@ const RELAYED_HEADERS = ['content-type', 'openai-processing-ms', 'x-sim-upstream
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
-
-const NO_BYTES = new Uint8Array(0);
 
 /** How a vendor call ended, for accounts and metrics. */
 export interface VendorOutcome {
@@ -83,11 +82,8 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
   #vendorStatus = 0;
   /** Field lines of the vendor's that clients see. */
   #fields = '';
-  /** Whole answer: its only piece, `#body[#bodyStart, #bodyEnd)`, or all of them. */
-  #body: Uint8Array = NO_BYTES;
-  #bodyStart = 0;
-  #bodyEnd = 0;
-  #pieces: Uint8Array[] | null = null;
+  /** Of a whole answer. */
+  readonly #body = new Gathered();
   #size = 0;
   #usage: Usage | null = null;
   #ended = false;
@@ -161,14 +157,7 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
       this.#fail('upstream_too_large', 'The vendor sent an answer larger than the gateway holds.');
       return;
     }
-    if (this.#body.length === 0) {
-      this.#body = chunk;
-      this.#bodyStart = start;
-      this.#bodyEnd = end;
-    } else {
-      this.#pieces ??= [this.#body.subarray(this.#bodyStart, this.#bodyEnd)];
-      this.#pieces.push(chunk.subarray(start, end));
-    }
+    this.#body.add(chunk, start, end);
   }
 
   onEnd(): void {
@@ -228,11 +217,9 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
 
   #endWhole(): void {
     const { answer, dialect } = this.#options;
-    const body = this.#pieces === null ? this.#body : Buffer.concat(this.#pieces);
-    const start = this.#pieces === null ? this.#bodyStart : 0;
-    const end = this.#pieces === null ? this.#bodyEnd : body.length;
-    this.#body = NO_BYTES;
-    this.#pieces = null;
+    this.#body.join();
+    const { bytes: body, end, start } = this.#body;
+    this.#body.clear();
     if (isOfCredentials(this.#vendorStatus)) {
       const { code, message } = refusedCredentials();
       this.#fail(code, message);

@@ -1,5 +1,6 @@
 import type { RequestShape } from '../dialects/request-facts.ts';
 import type { DialectId } from '../providers/types.ts';
+import { asBuffer } from '../std/bytes.ts';
 import { COMMA } from '../std/json/bytes.ts';
 import { BlockNotes } from './block-notes.ts';
 import type { Envelope, Stage } from './envelope.ts';
@@ -94,7 +95,7 @@ function locateLeadingSystem({ blocks, sent }: Envelope): void {
 function locateAsGiven(envelope: Envelope): void {
   const { document, input, request, sent } = envelope;
   const { systemNode, tools, toolsNode } = request;
-  sent.bytes = Buffer.from(input.body.buffer, input.body.byteOffset, input.body.byteLength);
+  sent.bytes = asBuffer(input.body);
   sent.toolsStart = toolsNode < 0 ? 0 : document.start(toolsNode);
   sent.toolsEnd = toolsNode < 0 ? 0 : document.end(toolsNode);
   sent.systemStart = systemNode < 0 ? 0 : document.start(systemNode);

@@ -4,6 +4,9 @@ import { startGateway, type Gateway } from './gateway.ts';
 export type Json = Readonly<Record<string, unknown>>;
 
 /** A gateway before a simulator that stands for OpenAI and Anthropic alike. */
+/** The body that the vendor got last. */
+export const lastSent = (simulator: Simulator): string => Buffer.from(simulator.bodies().at(-1)!).toString();
+
 export interface Setting extends AsyncDisposable {
   readonly simulator: Simulator;
   readonly gateway: Gateway;

@@ -181,6 +181,9 @@ const wayOf = (name: string): Way => WAYS.find((way) => way.name === name)!;
 export const MESSAGES_ON_CLAUDE = wayOf('Messages on Claude');
 export const MESSAGES_ON_GPT = wayOf('Messages on GPT');
 export const CHAT_ON_CLAUDE = wayOf('Chat Completions on Claude');
+/** What a Chat Completions client asks for besides, to be told usage. */
+export const WITH_USAGE = { stream_options: { include_usage: true } };
+
 export const CHAT_ON_GPT = wayOf('Chat Completions on GPT');
 
 /** Nothing is left in flight, every thread is the one that was started, and nothing was found wrong. */

@@ -2,6 +2,7 @@ import { tokensOfBytes } from '../../billing/estimate.ts';
 import type { Usage } from '../../billing/usage.ts';
 import { JsonDocument, Kind } from '../../std/json/document.ts';
 import type { EventVerdict, StreamReader } from '../types.ts';
+import { saysError } from '../raw-text.ts';
 import { usageIn } from '../usage-of-body.ts';
 import { MessagesUsage, normaliseUsage } from './usage.ts';
 
@@ -90,7 +91,7 @@ export class MessagesStreamReader implements StreamReader {
         return;
       default:
         // Servers that are only compatible may leave the type out.
-        verdict.failed = type < 0 && hasError();
+        verdict.failed = type < 0 && saysError(document);
     }
   }
 
@@ -98,11 +99,6 @@ export class MessagesStreamReader implements StreamReader {
     const usage = document.member(object, 'usage');
     if (usage >= 0) this.#usage.add(JSON.parse(document.source(usage)));
   }
-}
-
-function hasError(): boolean {
-  const error = document.member(0, 'error');
-  return error >= 0 && document.kind(error) !== Kind.Null;
 }
 
 function startsWithDelta(bytes: Uint8Array, start: number, end: number): boolean {

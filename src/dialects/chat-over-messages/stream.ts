@@ -13,6 +13,7 @@ import {
   memberOf,
   rawOf,
   readEvent,
+  saysError,
   sourceOf,
   textOf,
 } from '../raw-text.ts';
@@ -140,7 +141,7 @@ export class ChatStream implements StreamConversion {
       case 'error':
         return this.#endWith(chatErrorRecord(document));
       default:
-        return type < 0 && hasError() ? this.#endWith(chatErrorRecord(document)) : '';
+        return type < 0 && saysError(document) ? this.#endWith(chatErrorRecord(document)) : '';
     }
   }
 
@@ -347,9 +348,4 @@ export class ChatStream implements StreamConversion {
   #fail(message: string): string {
     return this.#endWith(openAiChat.errorEvent(new GatewayError('upstream_protocol', message)));
   }
-}
-
-function hasError(): boolean {
-  const error = memberOf(document, 0, 'error');
-  return error >= 0 && document.kind(error) !== Kind.Null;
 }

@@ -1,3 +1,4 @@
+import { copyBytes } from '../bytes.ts';
 import {
   BACKSLASH,
   CLOSE_ARRAY,
@@ -102,7 +103,7 @@ export class CanonicalWriter {
 
   /** Copies what has been written in `[start, end)` to `target` at `at`. */
   copyTo(target: Uint8Array, at: number, start: number, end: number): void {
-    if (end > start) this.#buffer.copy(target, at, start, end);
+    if (end > start) copyBytes(this.#buffer, start, end, target, at);
   }
 
   /** One byte, verbatim. */
@@ -161,7 +162,7 @@ export class CanonicalWriter {
       const buffer = this.#buffer;
       let at = this.#length;
       for (let from = start; from < end; from++) buffer[at++] = bytes[from]!;
-    } else Buffer.prototype.copy.call(bytes, this.#buffer, this.#length, start, end);
+    } else copyBytes(bytes, start, end, this.#buffer, this.#length);
     this.#length += size;
   }
 

@@ -1,0 +1,34 @@
+import { expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { Gathered } from './bytes.ts';
+
+const taken = (all: Gathered): Uint8Array => {
+  all.join();
+  return all.bytes.subarray(all.start, all.end);
+};
+
+test('property: whatever the ranges, everything comes out in its order', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.uint8Array(), fc.nat(5))), (ranges) => {
+      const all = new Gathered();
+      for (const [bytes, gap] of ranges) {
+        const read = Buffer.concat([Buffer.alloc(gap, 255), bytes, Buffer.alloc(gap, 255)]);
+        all.add(read, gap, gap + bytes.length);
+      }
+      const expected = ranges.flatMap(([bytes]) => [...bytes]);
+      expect([...taken(all)]).toEqual(expected);
+      expect([...taken(all)]).toEqual(expected);
+      all.clear();
+      expect(taken(all)).toHaveLength(0);
+    }),
+  );
+});
+
+test('a single range is not copied', () => {
+  const read = new Uint8Array(10);
+  const all = new Gathered();
+  all.add(read, 2, 7);
+  all.join();
+  expect([all.bytes, all.start, all.end]).toEqual([read, 2, 7]);
+  expect(all.bytes).toBe(read);
+});
