@@ -23,7 +23,17 @@ export const MONEY = {
   words: 8,
 } as const;
 /** Words of one key in the slot table. */
-export const SLOT = { baseSpent: 0, stored: 1, storedLastUsedMs: 2, words: 3 } as const;
+export const SLOT = {
+  /** What the key had spent before this process used it. */
+  baseSpent: 0,
+  /** What of this process's spending stands in the store. */
+  stored: 1,
+  storedLastUsedMs: 2,
+  /** What `stored` becomes once the store holds the batch of this number. */
+  pending: 3,
+  pendingBatch: 4,
+  words: 5,
+} as const;
 export const KEY_ID_BYTES = 16;
 /** Providers a configuration may name; bounds the connection gauges. */
 export const MAX_PROVIDERS = 64;
@@ -41,7 +51,7 @@ export const MAX_PROVIDERS = 64;
  *  claims       Uint32   [2^17], buckets of 8                 the claim's owner (src/dedup/claim-table.ts)
  *  money        Float64  [slot][worker][8: MONEY]  grows       proxy `worker` (src/billing/quota.ts, rate.ts)
  *  slotKeys     Uint8    [slot][16]  the key's UUID  grows    storage
- *  slotMoney    Float64  [slot][base, stored, used]  grows    storage
+ *  slotMoney    Float64  [slot][5: SLOT]           grows       storage (src/storage/spend-sweep.ts)
  *  slotCount    Int32    [1]                                  storage
  *  metrics      Float64  [worker][words]                      proxy `worker` (src/shared/counters.ts)
  *  labels       Uint8    [worker][row][bytes]                 proxy `worker`
@@ -51,6 +61,8 @@ export const MAX_PROVIDERS = 64;
  * primary zeroes its gauges and holds ({@link releaseWorker}); its counters go on in its successor.
  */
 export interface SharedMemory {
+  /** Of this life of the process: whose spending the tables hold. */
+  readonly runId: string;
   readonly workers: number;
   readonly maxKeys: number;
   readonly heartbeats: Int32Array<SharedArrayBuffer>;
@@ -90,6 +102,7 @@ export function createMemory(options: MemoryOptions): SharedMemory {
     options.maxKeys ?? Math.min(MAX_KEYS, Math.floor(MONEY_BYTES / (workers * MONEY.words * 8)));
   const keys = Math.min(FIRST_KEYS, maxKeys);
   return {
+    runId: crypto.randomUUID(),
     workers,
     maxKeys,
     providerCalls: int32(workers * MAX_PROVIDERS),

@@ -1,21 +1,39 @@
 import { MONEY, moneyIndex, SLOT, type SharedMemory } from '../shared/memory-map.ts';
-import type { KeyStore } from './key-store.ts';
+import type { KeyStore, UsageWriter } from './key-store.ts';
 import type { UsageDelta } from './key-record.ts';
 import type { SlotBook } from './slots.ts';
 
 const MAX_BATCH = 1_000;
 
+/** What a batch says of one key: the delta for the store, and how much of the key's spending it makes stored. */
+interface SlotUsage {
+  readonly delta: UsageDelta;
+  readonly slot: number;
+  readonly total: number;
+}
+
 /**
  * Carries what the proxy threads have spent from shared memory into the store.
  *
  * The proxies only add to their words; nothing is sent and nothing can be lost with a thread. What is already stored
- * stands in shared memory too, so a later storage thread goes on where an earlier one stopped.
+ * stands in shared memory too, so a later storage thread goes on where an earlier one stopped, at any moment:
+ *
+ * ```
+ *   pending, pendingBatch = n   ──►   transaction(n)   ──►   stored = pending
+ *                              dead: not in the store       dead: in the store, and not noted here
+ * ```
+ *
+ * The store keeps the number of the last batch beside what the batch added. The successor asks for it: what was pending
+ * in that batch is stored, what was pending in a later one is not.
  */
 export class SpendSweep {
   readonly #memory: SharedMemory;
   readonly #slots: SlotBook;
   readonly #store: KeyStore;
   #running: Promise<void> = Promise.resolve();
+  /** null: what the store holds is not known, because no batch was written yet or one has failed. */
+  #writer: UsageWriter | null = null;
+  #lastBatch = 0;
 
   constructor(memory: SharedMemory, slots: SlotBook, store: KeyStore) {
     this.#memory = memory;
@@ -32,7 +50,9 @@ export class SpendSweep {
 
   async #sweep(): Promise<void> {
     const { count } = this.#slots;
-    let batch: { delta: UsageDelta; slot: number; total: number }[] = [];
+    if (count === 0) return;
+    const writer = (this.#writer ??= await this.#takeOver());
+    let batch: SlotUsage[] = [];
     for (let slot = 0; slot < count; slot++) {
       const { slotMoney } = this.#memory;
       const at = slot * SLOT.words;
@@ -47,17 +67,47 @@ export class SpendSweep {
       if (spentNanoUsd === 0 && lastUsedAtMs === slotMoney[at + SLOT.storedLastUsedMs]!) continue;
       batch.push({ delta: { id: this.#slots.id(slot), spentNanoUsd, lastUsedAtMs }, slot, total });
       if (batch.length < MAX_BATCH) continue;
-      await this.#write(batch);
+      await this.#write(writer, batch);
       batch = [];
     }
-    if (batch.length > 0) await this.#write(batch);
+    if (batch.length > 0) await this.#write(writer, batch);
   }
 
-  async #write(batch: readonly { delta: UsageDelta; slot: number; total: number }[]): Promise<void> {
-    await this.#store.recordUsage(batch.map(({ delta }) => delta));
+  /** Becomes the one that writes, and notes what an earlier one could not. */
+  async #takeOver(): Promise<UsageWriter> {
+    const writer = await this.#store.takeUsage(this.#memory.runId);
+    this.#lastBatch = writer.lastBatch;
+    const { slotMoney } = this.#memory;
+    for (let slot = 0; slot < this.#slots.count; slot++) {
+      const at = slot * SLOT.words;
+      if (slotMoney[at + SLOT.pendingBatch] === writer.lastBatch && writer.lastBatch > 0)
+        slotMoney[at + SLOT.stored] = slotMoney[at + SLOT.pending]!;
+      slotMoney[at + SLOT.pendingBatch] = 0;
+    }
+    return writer;
+  }
+
+  async #write(writer: UsageWriter, batch: readonly SlotUsage[]): Promise<void> {
+    const { slotMoney } = this.#memory;
+    const number = this.#lastBatch + 1;
+    for (const { slot, total } of batch) {
+      slotMoney[slot * SLOT.words + SLOT.pending] = total;
+      slotMoney[slot * SLOT.words + SLOT.pendingBatch] = number;
+    }
+    try {
+      await writer.record(
+        number,
+        batch.map(({ delta }) => delta),
+      );
+    } catch (error) {
+      // It may stand in the store nonetheless: a commit can fail on its way back.
+      this.#writer = null;
+      throw error;
+    }
+    this.#lastBatch = number;
     for (const { delta, slot, total } of batch) {
-      this.#memory.slotMoney[slot * SLOT.words + SLOT.stored] = total;
-      this.#memory.slotMoney[slot * SLOT.words + SLOT.storedLastUsedMs] = delta.lastUsedAtMs;
+      slotMoney[slot * SLOT.words + SLOT.stored] = total;
+      slotMoney[slot * SLOT.words + SLOT.storedLastUsedMs] = delta.lastUsedAtMs;
     }
   }
 }

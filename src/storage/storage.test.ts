@@ -8,8 +8,8 @@ import { QuotaLedger } from '../billing/quota.ts';
 import { createMemory } from '../shared/memory-map.ts';
 import { keyHash } from './key-hash.ts';
 import type { NewKey } from './key-record.ts';
-import type { KeyStore } from './key-store.ts';
-import { apiKeys } from './schema/sqlite.ts';
+import type { KeyStore, UsageWriter } from './key-store.ts';
+import { apiKeys, usageWriters } from './schema/sqlite.ts';
 import { SlotBook } from './slots.ts';
 import { SpendSweep } from './spend-sweep.ts';
 import { SqliteStore } from './sqlite-store.ts';
@@ -36,6 +36,19 @@ function newKey(change: Partial<NewKey> = {}): NewKey {
     createdAt: 1_000,
     ...change,
   };
+}
+
+/** A store whose batches go through `record`. */
+function recording(
+  store: KeyStore,
+  record: (writer: UsageWriter, ...batch: Parameters<UsageWriter['record']>) => void | Promise<void>,
+): KeyStore {
+  return Object.assign(Object.create(store) as KeyStore, {
+    takeUsage: async (runId: string): Promise<UsageWriter> => {
+      const writer = await store.takeUsage(runId);
+      return { lastBatch: writer.lastBatch, record: (...batch) => record(writer, ...batch) };
+    },
+  });
 }
 
 /** What every store does, whatever holds it. */
@@ -80,9 +93,29 @@ function conforms(name: string, open: () => KeyStore): void {
     test('usage is added, never written over, and the last use only goes forward', async () => {
       const store = open();
       const { id } = await store.create(newKey());
-      await store.recordUsage([{ id, spentNanoUsd: 10, lastUsedAtMs: 50 }]);
-      await store.recordUsage([{ id, spentNanoUsd: 7, lastUsedAtMs: 40 }]);
+      const writer = await store.takeUsage('a run');
+      expect(writer.lastBatch).toBe(0);
+      await writer.record(1, [{ id, spentNanoUsd: 10, lastUsedAtMs: 50 }]);
+      await writer.record(2, [{ id, spentNanoUsd: 7, lastUsedAtMs: 40 }]);
       expect(await store.findById(id)).toMatchObject({ spentNanoUsd: 17, lastUsedAt: 50 });
+      await store.close();
+    });
+
+    test('who takes over the usage of a run learns its last batch, and the former writer can record no more', async () => {
+      const store = open();
+      const { id } = await store.create(newKey());
+      const former = await store.takeUsage('a run');
+      await former.record(1, [{ id, spentNanoUsd: 10, lastUsedAtMs: 50 }]);
+      const other = await store.takeUsage('another run');
+      expect(other.lastBatch).toBe(0);
+      const successor = await store.takeUsage('a run');
+      expect(successor.lastBatch).toBe(1);
+      const late = async (): Promise<void> => former.record(2, [{ id, spentNanoUsd: 5, lastUsedAtMs: 60 }]);
+      expect(late()).rejects.toThrow('another writer');
+      expect(await store.findById(id)).toMatchObject({ spentNanoUsd: 10, lastUsedAt: 50 });
+      await successor.record(2, [{ id, spentNanoUsd: 6, lastUsedAtMs: 70 }]);
+      await other.record(1, [{ id, spentNanoUsd: 1, lastUsedAtMs: 0 }]);
+      expect(await store.findById(id)).toMatchObject({ spentNanoUsd: 17, lastUsedAt: 70 });
       await store.close();
     });
 
@@ -114,23 +147,28 @@ describe('schema', () => {
     const path = file();
     new SqliteStore(path).close();
     const database = new Database(path);
-    const made = database
-      .query<{ name: string; type: string; notnull: number; pk: number }, []>("PRAGMA table_info('api_keys')")
-      .all()
-      .map(({ name, type, notnull, pk }) => ({
-        name,
-        type: type.toLowerCase(),
-        notNull: notnull === 1,
-        primary: pk === 1,
+    for (const table of [apiKeys, usageWriters]) {
+      const { name: tableName, columns } = getTableConfig(table);
+      const made = database
+        .query<{ name: string; type: string; notnull: number; pk: number }, [string]>(
+          'SELECT * FROM pragma_table_info(?)',
+        )
+        .all(tableName)
+        .map(({ name, type, notnull, pk }) => ({
+          name,
+          type: type.toLowerCase(),
+          notNull: notnull === 1,
+          primary: pk === 1,
+        }));
+      const wanted = columns.map((column) => ({
+        name: column.name,
+        type: column.getSQLType(),
+        notNull: column.notNull,
+        primary: column.primary,
       }));
+      expect(made).toEqual(wanted);
+    }
     database.close();
-    const wanted = getTableConfig(apiKeys).columns.map((column) => ({
-      name: column.name,
-      type: column.getSQLType(),
-      notNull: column.notNull,
-      primary: column.primary,
-    }));
-    expect(made).toEqual(wanted);
   });
 });
 
@@ -178,14 +216,63 @@ describe('slots and spending', () => {
     const book = new SlotBook(shared);
     new QuotaLedger(shared, 0).settle(book.give(key), 0, 30);
     let failures = 1;
-    const flaky: KeyStore = Object.assign(Object.create(store) as KeyStore, {
-      recordUsage: (batch: Parameters<KeyStore['recordUsage']>[0]) => {
-        if (failures-- > 0) throw new Error('disk full');
-        store.recordUsage(batch);
-      },
+    const flaky = recording(store, (writer, batch, deltas) => {
+      if (failures-- > 0) throw new Error('disk full');
+      return writer.record(batch, deltas);
     });
     const sweep = new SpendSweep(shared, book, flaky);
     expect(sweep.run()).rejects.toThrow('disk full');
+    await sweep.run();
+    expect(store.findById(key.id)?.spentNanoUsd).toBe(30);
+    store.close();
+  });
+
+  for (const [moment, committed] of [
+    ['before its batch is stored', false],
+    ['after its batch is stored', true],
+  ] as const) {
+    test(`a storage thread that dies ${moment} loses nothing and counts nothing twice`, async () => {
+      const shared = memory();
+      const store = new SqliteStore(file());
+      const [one, two] = [store.create(newKey()), store.create(newKey())];
+      const book = new SlotBook(shared);
+      const ledger = new QuotaLedger(shared, 0);
+      ledger.settle(book.give(one), 0, 30);
+      await new SpendSweep(shared, book, store).run();
+      ledger.settle(book.give(one), 0, 5);
+      // The thread is gone: nothing comes back to it, neither an answer nor an error.
+      const dying = recording(store, async (writer, batch, deltas) => {
+        if (committed) await writer.record(batch, deltas);
+        reached.resolve();
+        await new Promise<never>(() => {});
+      });
+      const reached = Promise.withResolvers<void>();
+      void new SpendSweep(shared, book, dying).run();
+      await reached.promise;
+      ledger.settle(book.give(one), 0, 7);
+      ledger.settle(book.give(two), 0, 11);
+      const successor = new SpendSweep(shared, new SlotBook(shared), store);
+      await successor.run();
+      await successor.run();
+      expect(store.findById(one.id)?.spentNanoUsd).toBe(42);
+      expect(store.findById(two.id)?.spentNanoUsd).toBe(11);
+      store.close();
+    });
+  }
+
+  test('a batch that was stored although its writer was told otherwise is not stored again', async () => {
+    const shared = memory();
+    const store = new SqliteStore(file());
+    const key = store.create(newKey());
+    const book = new SlotBook(shared);
+    new QuotaLedger(shared, 0).settle(book.give(key), 0, 30);
+    let failures = 1;
+    const flaky = recording(store, async (writer, batch, deltas) => {
+      await writer.record(batch, deltas);
+      if (failures-- > 0) throw new Error('connection lost');
+    });
+    const sweep = new SpendSweep(shared, book, flaky);
+    expect(sweep.run()).rejects.toThrow('connection lost');
     await sweep.run();
     expect(store.findById(key.id)?.spentNanoUsd).toBe(30);
     store.close();

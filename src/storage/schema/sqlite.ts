@@ -19,3 +19,11 @@ export const apiKeys = sqliteTable('api_keys', {
   revokedAt: integer('revoked_at'),
   lastUsedAt: integer('last_used_at'),
 });
+
+/** Who records the spending of which run of the process, and how far that got. */
+export const usageWriters = sqliteTable('usage_writers', {
+  runId: text('run_id').primaryKey(),
+  writerId: text('writer_id').notNull(),
+  lastBatch: integer('last_batch').notNull(),
+  updatedAt: integer('updated_at').notNull(),
+});
