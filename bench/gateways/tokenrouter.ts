@@ -6,8 +6,8 @@ import { CHAT_PATH, VENDOR_KEY, type Gateway, type GatewaySettings } from './typ
 const KEY_TIMEOUT_MS = 10_000;
 const ADMIN_TOKEN = 'bench-admin-token-0123456789abcdef';
 
-/** As the image sets it: memory of a burst is kept, not given back and asked for again. */
-const ALLOCATOR = { MIMALLOC_PURGE_HOLES: '0', MIMALLOC_PURGE_DELAY: '-1' };
+/** As the image sets it: memory is kept for a while, not given back at once and asked for again. */
+const ALLOCATOR = { MIMALLOC_PURGE_HOLES: '0', MIMALLOC_PURGE_DELAY: '20000' };
 
 /** Environment of a gateway with everything on: authentication, quota, dedup, pipeline, metrics, ledger. */
 export function tokenrouterEnvironment(settings: GatewaySettings, port: number): Record<string, string> {
