@@ -1,4 +1,6 @@
+import { Database } from 'bun:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { join } from 'node:path';
 import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
 import { ADMIN_TOKEN, eventually, runCommand, startGateway } from './support/gateway.ts';
 
@@ -61,6 +63,32 @@ describe('a stop', () => {
     };
     expect(stored.spent_usd).toBeCloseTo(cost, 9);
   });
+});
+
+describe('a database that another process has locked', () => {
+  const spentUsd = (dataDir: string): number => {
+    using database = new Database(join(dataDir, 'tokenrouter.db'), { readonly: true });
+    return database
+      .query<{ spent: number }, []>('SELECT SUM(spent_nano_usd) / 1e9 AS spent FROM api_keys')
+      .get()!.spent;
+  };
+
+  test('for longer than a storage call may take: what was spent is stored before the exit', async () => {
+    await using gateway = await startGateway({ env: env() });
+    const { key } = await gateway.createKey();
+    const costUsd = async (): Promise<number> =>
+      Number((await gateway.chat(key, body(crypto.randomUUID()))).headers.get('x-tokenrouter-cost-usd'));
+    const first = await costUsd();
+    await eventually(() => spentUsd(gateway.dataDir) > 0, 'the first call is stored');
+    using other = new Database(join(gateway.dataDir, 'tokenrouter.db'));
+    other.run('BEGIN IMMEDIATE');
+    const second = await costUsd();
+    const exited = gateway.stop();
+    await eventually(() => gateway.output.includes('the last spending could not be stored'), 'a try failed');
+    other.run('ROLLBACK');
+    expect(await exited).toBe(0);
+    expect(spentUsd(gateway.dataDir)).toBeCloseTo(first + second, 9);
+  }, 40_000);
 });
 
 describe('a second instance', () => {

@@ -14,6 +14,9 @@ import { claimPort } from './port.ts';
 import { Supervisor } from './supervisor.ts';
 import { spawnThread } from './threads.ts';
 
+/** Each takes as long as storage may take to answer: 5 s. */
+const FLUSH_TRIES = 3;
+
 /** Says what went wrong, in one piece and without a stack, and ends the process. */
 function giveUp(error: unknown): never {
   console.error(error instanceof Error ? error.message : String(error));
@@ -109,12 +112,10 @@ export async function runServe(options: { readonly dev: boolean }): Promise<void
     log.info({}, 'stopping: no new connections, finishing what runs');
     const left = await supervisor.drain(env.SHUTDOWN_TIMEOUT);
     if (left > 0) log.warn({ left }, 'requests were cut off at the shutdown timeout');
-    await storageClient()
-      .flush()
-      .catch((error: unknown) => log.error({ err: error }, 'the last spending could not be stored'));
+    const stored = await flushed(storageClient(), log);
     supervisor.stop();
     await devUpstream?.stop();
-    process.exit(0);
+    process.exit(stored ? 0 : 1);
   });
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
@@ -132,6 +133,19 @@ export async function runServe(options: { readonly dev: boolean }): Promise<void
       base: `http://${authority}:${port}`,
       vendors: devUpstream === null ? config.routing.providers.map((provider) => provider.id) : null,
     });
+  }
+}
+
+/** Whether the last spending is stored: a database may be locked, or its thread be replaced, just now. */
+async function flushed(storage: StorageClient, log: Log): Promise<boolean> {
+  for (let left = FLUSH_TRIES - 1; ; left--) {
+    try {
+      await storage.flush();
+      return true;
+    } catch (error) {
+      log.error({ err: error, left }, 'the last spending could not be stored');
+      if (left === 0) return false;
+    }
   }
 }
 

@@ -4,6 +4,15 @@ import type { UsageDelta } from './key-record.ts';
 import type { SlotBook } from './slots.ts';
 
 const MAX_BATCH = 1_000;
+const PAUSE_MS = 200;
+/** Sweeps may take this share of their thread's time. */
+const SHARE = 0.05;
+/** A sweep that waited for a locked database must not put off the next one for minutes. */
+const MAX_PAUSE_MS = 5_000;
+
+/** How long to wait after a sweep that took `tookMs`. */
+export const sweepPauseMs = (tookMs: number): number =>
+  Math.min(MAX_PAUSE_MS, Math.max(PAUSE_MS, tookMs / SHARE));
 
 /** What a batch says of one key: the delta for the store, and how much of the key's spending it makes stored. */
 interface SlotUsage {
@@ -106,8 +115,11 @@ export class SpendSweep {
     }
     this.#lastBatch = number;
     for (const { delta, slot, total } of batch) {
-      slotMoney[slot * SLOT.words + SLOT.stored] = total;
-      slotMoney[slot * SLOT.words + SLOT.storedLastUsedMs] = delta.lastUsedAtMs;
+      const at = slot * SLOT.words;
+      slotMoney[at + SLOT.stored] = total;
+      slotMoney[at + SLOT.storedLastUsedMs] = delta.lastUsedAtMs;
+      // Or the next note, cut off between its two words, would be taken for this one.
+      slotMoney[at + SLOT.pendingBatch] = 0;
     }
   }
 }

@@ -11,7 +11,7 @@ const MIGRATIONS: readonly (readonly [tag: string, sql: string])[] = [
   ['0001_api_keys', apiKeysMigration],
   ['0002_usage_writers', usageWritersMigration],
 ];
-/** Another process (a backup, a second gateway on the same folder) may hold the database for a moment. */
+/** Another process (a backup, an operator's shell) may hold the database for a moment. */
 const BUSY_TIMEOUT_MS = 5_000;
 /** A run that has spent nothing for so long is over; if it is not, its next writer begins anew. */
 const RUN_KEPT_MS = 30 * 24 * 3_600_000;
@@ -58,6 +58,8 @@ export class SqliteStore implements KeyStore {
     const row = this.#db
       .insert(apiKeys)
       .values({ ...columns, keyHash: hash, spentNanoUsd: 0, revokedAt: null, lastUsedAt: null })
+      // Asked again after a thread that stored it and died before it could say so.
+      .onConflictDoUpdate({ target: apiKeys.id, set: { id: key.id } })
       .returning()
       .get();
     return stored(row);

@@ -11,7 +11,7 @@ import type { NewKey } from './key-record.ts';
 import type { KeyStore, UsageWriter } from './key-store.ts';
 import { apiKeys, usageWriters } from './schema/sqlite.ts';
 import { SlotBook } from './slots.ts';
-import { SpendSweep } from './spend-sweep.ts';
+import { SpendSweep, sweepPauseMs } from './spend-sweep.ts';
 import { SqliteStore } from './sqlite-store.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tokenrouter-storage-'));
@@ -64,6 +64,16 @@ function conforms(name: string, open: () => KeyStore): void {
       expect(await store.findById(key.id)).toEqual(made);
       expect(await store.findByHash('0'.repeat(64))).toBeNull();
       expect(JSON.stringify(made)).not.toContain(hash);
+      await store.close();
+    });
+
+    test('asked to make a key that it has made, a store answers with that', async () => {
+      const store = open();
+      const key = newKey();
+      const made = await store.create(key);
+      // As a successor is asked whose predecessor made it, and died before it could say so.
+      expect(await store.create(key)).toEqual(made);
+      expect(await store.list()).toEqual([made]);
       await store.close();
     });
 
@@ -260,6 +270,42 @@ describe('slots and spending', () => {
     });
   }
 
+  test('a storage thread that dies in the middle of a note loses nothing', async () => {
+    const shared = memory();
+    const store = new SqliteStore(file());
+    const key = store.create(newKey());
+    const book = new SlotBook(shared);
+    const ledger = new QuotaLedger(shared, 0);
+    const slot = book.give(key);
+    let writes = Infinity;
+    const slotMoney = new Proxy(shared.slotMoney, {
+      get: (words, name) => Reflect.get(words, name, words) as unknown,
+      set: (words, name, value) => {
+        if (writes-- <= 0) throw new Error('terminated');
+        return Reflect.set(words, name, value, words);
+      },
+    });
+    let spent = 0;
+    // Each sweep ends after one word more; a whole one writes five.
+    for (let allowed = 0; allowed <= 5; allowed++) {
+      const dying = new SpendSweep({ ...shared, slotMoney }, book, store);
+      writes = Infinity;
+      ledger.settle(slot, 0, 30);
+      await dying.run();
+      ledger.settle(slot, 0, 5);
+      spent += 35;
+      writes = allowed;
+      const outcome = await dying.run().then(
+        () => 'whole',
+        () => 'cut',
+      );
+      expect(outcome).toBe(allowed < 5 ? 'cut' : 'whole');
+      await new SpendSweep(shared, new SlotBook(shared), store).run();
+      expect(store.findById(key.id)?.spentNanoUsd).toBe(spent);
+    }
+    store.close();
+  });
+
   test('a batch that was stored although its writer was told otherwise is not stored again', async () => {
     const shared = memory();
     const store = new SqliteStore(file());
@@ -276,5 +322,13 @@ describe('slots and spending', () => {
     await sweep.run();
     expect(store.findById(key.id)?.spentNanoUsd).toBe(30);
     store.close();
+  });
+});
+
+describe('the pause between sweeps', () => {
+  test('grows with what a sweep takes, and not without end when it had to wait for a lock', () => {
+    expect(sweepPauseMs(1)).toBe(200);
+    expect(sweepPauseMs(50)).toBe(1_000);
+    expect(sweepPauseMs(5_000)).toBe(5_000);
   });
 });

@@ -4,7 +4,7 @@ import type { KeyRecord, StoredKey } from './key-record.ts';
 import type { KeyStore } from './key-store.ts';
 import type { StorageCall, StorageReply, StorageRequest, StorageResult } from './protocol.ts';
 import { SlotBook } from './slots.ts';
-import { SpendSweep } from './spend-sweep.ts';
+import { SpendSweep, sweepPauseMs } from './spend-sweep.ts';
 import { SqliteStore } from './sqlite-store.ts';
 
 export type ToStorage =
@@ -18,9 +18,6 @@ export type FromStorage =
   | { readonly type: 'behind'; readonly message: string };
 
 const BEAT_MS = 100;
-const SWEEP_MS = 200;
-/** A sweep may take this share of the thread's time at most. */
-const SWEEP_SHARE = 0.05;
 
 /** The calls of the protocol, answered from a store and the slot book. */
 class StorageDesk {
@@ -92,7 +89,7 @@ export function storageThread(send: (message: FromStorage) => void): (message: T
       } catch (error) {
         send({ type: 'behind', message: error instanceof Error ? error.message : String(error) });
       }
-      await Bun.sleep(Math.max(SWEEP_MS, (performance.now() - startedAtMs) / SWEEP_SHARE));
+      await Bun.sleep(sweepPauseMs(performance.now() - startedAtMs));
     }
   };
 
