@@ -114,6 +114,15 @@ async function create(request: AdminRequest, services: AdminServices): Promise<A
   return { status: 201, body: { ...render(record, services), key } };
 }
 
+/** Threads forget the old record in any case: what storage did not answer in time it may do yet. */
+async function update(id: string, change: KeyChange, services: AdminServices): Promise<KeyRecord | null> {
+  try {
+    return await services.keys.updateKey(id, change);
+  } finally {
+    await services.onKeyChanged(id);
+  }
+}
+
 async function patch(id: string, request: AdminRequest, services: AdminServices): Promise<AdminAnswer> {
   const wanted = parse(patchSchema, request.body);
   const change: KeyChange = {
@@ -129,17 +138,15 @@ async function patch(id: string, request: AdminRequest, services: AdminServices)
     ...(wanted.dedup === undefined ? {} : { dedup: wanted.dedup }),
     ...(wanted.passthrough === undefined ? {} : { passthrough: wanted.passthrough }),
   };
-  const record = await services.keys.updateKey(id, change);
+  const record = await update(id, change, services);
   if (record === null) throw new GatewayError('not_found', `There is no API key ${id}.`);
-  await services.onKeyChanged(id);
   return { status: 200, body: render(record, services) };
 }
 
 async function revoke(id: string, services: AdminServices): Promise<AdminAnswer> {
   const known = await services.keys.findKeyById(id);
   if (known === null) throw new GatewayError('not_found', `There is no API key ${id}.`);
-  const record = await services.keys.updateKey(id, { revokedAt: known.revokedAt ?? services.now() });
-  await services.onKeyChanged(id);
+  const record = await update(id, { revokedAt: known.revokedAt ?? services.now() }, services);
   return { status: 200, body: record === null ? null : render(record, services) };
 }
 

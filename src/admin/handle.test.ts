@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'bun:test';
+import type { KeyRecord } from '../storage/key-record.ts';
+import { handleAdmin, type AdminServices } from './handle.ts';
+
+const KEY: KeyRecord = {
+  id: '3f0e0f7e-6c1f-4d6e-9b7a-0d8a4f0c2b11',
+  slot: -1,
+  name: 'a key',
+  keyPrefix: 'sk-tr-abcdef',
+  quotaNanoUsd: null,
+  spentNanoUsd: 0,
+  rpm: null,
+  tpm: null,
+  allowedModels: null,
+  expiresAt: null,
+  tags: {},
+  dedup: true,
+  passthrough: false,
+  createdAt: 1_000,
+  revokedAt: null,
+  lastUsedAt: null,
+};
+
+describe('a change that storage does not answer in time', () => {
+  // It waits behind a lock and may be stored yet: threads that went on with the old record would do so for minutes.
+  for (const [method, body] of [
+    ['PATCH', '{"quota_usd":0}'],
+    ['DELETE', ''],
+  ] as const) {
+    test(`${method}: threads forget the old record nonetheless`, async () => {
+      const changed: string[] = [];
+      const services: AdminServices = {
+        keys: {
+          createKey: () => Promise.resolve(KEY),
+          listKeys: () => Promise.resolve([KEY]),
+          findKeyById: () => Promise.resolve(KEY),
+          updateKey: () => Promise.reject(new Error('storage did not answer update within 5000 ms')),
+        },
+        money: { spent: () => 0, held: () => 0, lastUsedMs: () => 0 },
+        onKeyChanged: (id) => {
+          changed.push(id);
+          return Promise.resolve();
+        },
+        now: () => 2_000,
+        randomBytes: (count) => new Uint8Array(count),
+      };
+      const answer = await handleAdmin(
+        { method, path: `/admin/api-keys/${KEY.id}`, body: new TextEncoder().encode(body) },
+        services,
+      ).catch((error: unknown) => error);
+      expect(answer).not.toHaveProperty('status', 200);
+      expect(changed).toEqual([KEY.id]);
+    });
+  }
+});
