@@ -183,6 +183,37 @@ describe('what a call costs', () => {
     expect(await settledUsd(gateway, id)).toBe(0);
   });
 
+  test('a call that its client left before it was sent costs nothing', async () => {
+    await using narrow = await startGateway({
+      env: {
+        WORKERS: '1',
+        PROXY_MAX_CONNS_PER_HOST: '1',
+        OPENAI_API_KEY: 'sk-up',
+        OPENAI_BASE_URL: simulator.url,
+      },
+    });
+    const { id, key } = await narrow.createKey({ quota_usd: 1 });
+    const stays = new AbortController();
+    const first = narrow.chat(key, body('[[sim:delay=60000]]'), {}, stays.signal).catch(() => null);
+    await eventually(() => simulator.stats().inFlight === 1, 'the only connection is taken');
+    const leaving = new AbortController();
+    const { key: other, id: otherId } = await narrow.createKey({ quota_usd: 1 });
+    const second = narrow.chat(other, body('x'.repeat(40_000)), {}, leaving.signal).catch(() => null);
+    await eventually(async () => (await keyView(narrow, otherId)).held_usd > 0, 'the second call waits');
+    leaving.abort();
+    await second;
+    await eventually(
+      async () => (await keyView(narrow, otherId)).held_usd === 0,
+      'the second call has ended',
+    );
+    expect(await keyView(narrow, otherId)).toMatchObject({ spent_usd: 0 });
+    expect(simulator.stats().received).toBe(1);
+    stays.abort();
+    await first;
+    // This one was sent.
+    expect(await settledUsd(narrow, id)).toBeGreaterThan(0);
+  });
+
   test('a model without a price is answered and marked: no cost is told', async () => {
     const { id, key } = await gateway.createKey({ quota_usd: 1 });
     const response = await gateway.chat(key, body('', { model: 'gpt-of-tomorrow' }));

@@ -300,9 +300,9 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
     };
   }
 
-  /** What the vendor did not tell: nothing for what it refused, else by what went through here. */
+  /** What the vendor did not tell: nothing for what it refused or never got, else by what went through here. */
   #estimate(): Usage | null {
-    if (this.#status >= 300) return null;
+    if (this.#status >= 300 || this.#call?.sent === false) return null;
     const output = this.#relay === null ? tokensOfBytes(this.#size) : this.#relay.events;
     return estimateUsage(this.#options.inputBytes, output);
   }

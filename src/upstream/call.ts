@@ -27,6 +27,8 @@ export interface UpstreamHandler {
 
 /** A call's reins. All of them do nothing once it has ended. */
 export interface UpstreamCall {
+  /** Something of the request may have reached the vendor; also after the end. */
+  readonly sent: boolean;
   /** Closes the connection; nothing more is told. */
   abort(): void;
   /** Stops reading from the vendor. What has been read already may still be told. */

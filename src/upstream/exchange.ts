@@ -54,6 +54,10 @@ export class Exchange implements UpstreamCall, ResponseEvents, Timed, Linked<Exc
     this.sinceMs = this.startedAtMs;
   }
 
+  get sent(): boolean {
+    return this.phase >= PHASE.Sent;
+  }
+
   abort(): void {
     if (this.over) return;
     const { carrier } = this;

@@ -129,6 +129,8 @@ class FetchCall implements UpstreamCall, Timed {
   #wake: (() => void) | null = null;
   #over = false;
   phase: Phase = PHASE.Sent;
+  /** `fetch` does not tell. */
+  readonly sent = true;
   sinceMs: number;
   paused = false;
   slot = -1;
