@@ -6,6 +6,7 @@ import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
 import { QuotaLedger } from '../src/billing/quota.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { Supervisor } from '../src/primary/supervisor.ts';
+import type { AdminCall } from '../src/primary/messages.ts';
 import type { ThreadName } from '../src/primary/threads.ts';
 import { LABEL_BYTES, MAX_ROWS, METRIC_WORDS } from '../src/shared/counter-layout.ts';
 import { createMemory, MONEY, type SharedMemory } from '../src/shared/memory-map.ts';
@@ -28,6 +29,8 @@ class House {
   readonly memory: SharedMemory;
   readonly supervisor: Supervisor;
   readonly warnings: string[] = [];
+  /** Admin calls that wait for an answer. */
+  readonly adminCalls: { worker: number; call: AdminCall }[] = [];
   storage: StorageClient | null = null;
   port = 0;
 
@@ -59,7 +62,7 @@ class House {
         this.threads.push({ name, worker });
         return worker;
       },
-      onAdmin: () => {},
+      onAdmin: (worker, call) => void this.adminCalls.push({ worker, call }),
       onStorage: (port) => {
         if (this.storage === null) this.storage = new StorageClient(port);
         else this.storage.reconnect(port);
@@ -92,12 +95,12 @@ class House {
     return this.threads.filter((thread) => thread.name === name).map((thread) => thread.worker);
   }
 
-  chat(content: string, more: object = {}): Promise<Response> {
+  chat(content: string, more: object = {}, leaves?: AbortSignal): Promise<Response> {
     return fetch(`http://127.0.0.1:${this.port}/v1/chat/completions`, {
       method: 'POST',
       headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json', connection: 'close' },
       body: JSON.stringify({ model: 'gpt-4o', messages: [{ role: 'user', content }], ...more }),
-      signal: AbortSignal.timeout(10_000),
+      signal: AbortSignal.any([AbortSignal.timeout(10_000), ...(leaves === undefined ? [] : [leaves])]),
     });
   }
 
@@ -187,6 +190,63 @@ describe('supervision', () => {
     expect(survivors.length).toBeGreaterThan(0);
     // The survivors led anew, once.
     expect(house.simulator.stats().received).toBe(2 + 2);
+  }, 40_000);
+
+  test('an admin answer for a thread that has died reaches nobody else', async () => {
+    house = new House();
+    await house.start();
+    const ask = (): Promise<string> =>
+      fetch(`http://127.0.0.1:${house.port}/admin/api-keys`, {
+        headers: { connection: 'close' },
+        signal: AbortSignal.timeout(10_000),
+      }).then(
+        (response) => response.text(),
+        () => 'cut',
+      );
+    const first = ask();
+    await eventually(() => house.adminCalls.length === 1, 'a call that waits for the primary');
+    const { worker, call } = house.adminCalls[0]!;
+    house.of('proxy')[worker]!.terminate();
+    expect(await first).toBe('cut');
+    // Which thread a connection reaches is the kernel's choice: until one has reached the successor.
+    const later: Promise<string>[] = [];
+    await eventually(() => {
+      if (house.adminCalls.length > later.length) later.push(ask());
+      return house.adminCalls.slice(1).some((one) => one.worker === worker);
+    }, 'a caller of the successor');
+    await eventually(() => house.adminCalls.length === later.length + 1, 'all of them wait');
+    house.supervisor.reply(worker, call.id, 200, 'for the first caller');
+    for (const one of house.adminCalls.slice(1))
+      house.supervisor.reply(one.worker, one.call.id, 401, 'theirs');
+    expect(new Set(await Promise.all(later))).toEqual(new Set(['theirs']));
+  }, 40_000);
+
+  test('a thread whose own clients have left stays, at a stop, for the followers on another one', async () => {
+    house = new House();
+    await house.start();
+    const content = 'shared [[sim:chunks=30]] [[sim:interval=50]]';
+    const inFlight = (worker: number): number =>
+      house.memory.inFlight[worker * 2]! + house.memory.inFlight[worker * 2 + 1]!;
+    const leaves = new AbortController();
+    const leader = await house.chat(content, { stream: true }, leaves.signal);
+    const led = inFlight(0) > 0 ? 0 : 1;
+    // Which thread a connection reaches is the kernel's choice: those on the leader's own are let go.
+    let follower: Response;
+    for (;;) {
+      const given = new AbortController();
+      const before = inFlight(led);
+      follower = await house.chat(content, { stream: true }, given.signal);
+      expect(follower.headers.get('x-tokenrouter-dedup')).toBe('follower');
+      if (inFlight(1 - led) > 0) break;
+      given.abort();
+      await eventually(() => inFlight(led) === before, 'the follower has left');
+    }
+    leaves.abort();
+    await leader.text().catch(() => '');
+    await eventually(() => inFlight(led) === 0, 'the leader has left');
+    const text = follower.text();
+    await house.supervisor.drain(10_000);
+    expect(await text).toEndWith('data: [DONE]\n\n');
   }, 40_000);
 
   test('the storage thread is replaced: keys are found, spending is counted once', async () => {

@@ -206,6 +206,11 @@ export class DedupTable {
     for (const led of this.#led.values()) if (this.#expired(led)) this.release(led);
   }
 
+  /** Followers on other threads that have not had everything yet. */
+  get followers(): number {
+    return this.#remote.size;
+  }
+
   close(): void {
     clearInterval(this.#sweep);
     for (const led of this.#led.values()) this.release(led);

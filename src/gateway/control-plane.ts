@@ -19,6 +19,8 @@ const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1)(:\d+)?$/;
 export interface ControlPlaneOptions {
   readonly send: (call: AdminCall) => void;
   readonly metrics: MessagePort;
+  /** Unlike those of the thread's predecessors: an answer for one of them must find nobody. */
+  readonly firstId: number;
   readonly ready: () => { readonly ready: boolean; readonly reason: string };
 }
 
@@ -36,10 +38,11 @@ export class ControlPlane {
   readonly #options: ControlPlaneOptions;
   readonly #waiting = new Map<number, Waiting>();
   #metrics: MessagePort;
-  #nextId = 1;
+  #nextId: number;
 
   constructor(options: ControlPlaneOptions) {
     this.#options = options;
+    this.#nextId = options.firstId;
     this.#metrics = this.#listen(options.metrics);
   }
 

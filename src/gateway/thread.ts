@@ -171,7 +171,12 @@ export function startProxyThread(
 
   let ready = { ready: false, reason: 'starting' };
   let shedding = false;
-  const control = new ControlPlane({ send, metrics: start.metrics, ready: () => ready });
+  const control = new ControlPlane({
+    send,
+    metrics: start.metrics,
+    firstId: start.incarnation * 2 ** 32,
+    ready: () => ready,
+  });
   for (const peer of start.peers) dedup.addPeer(peer.incarnation, peer.port);
   const server = serve({
     host: env.HOST,
@@ -208,7 +213,7 @@ export function startProxyThread(
     // Stops listening at once; what runs goes on.
     server.stop();
     const untilMs = now() + deadlineMs;
-    const running = (): number => Math.max(admission.inFlight, server.busy);
+    const running = (): number => Math.max(admission.inFlight, server.busy, dedup.followers);
     while (running() > 0 && now() < untilMs) await Bun.sleep(DRAIN_POLL_MS);
     const leftInFlight = admission.inFlight;
     server.close();
