@@ -336,7 +336,8 @@ export class ClientConnection implements Carrier {
     }
     bytes.copy(this.#held, this.#heldBytes, from);
     this.#heldBytes = needed;
-    if (this.#phase === PHASE.Busy && needed > MAX_AHEAD_BYTES) this.#pause();
+    // Nothing of it is read before the answer has left, and how long that takes is the client's choice.
+    if (needed > MAX_AHEAD_BYTES && (this.#phase === PHASE.Busy || !this.#queue.empty)) this.#pause();
   }
 
   /** A request that cannot be read: who asks for its body hears so; without one the client does. */

@@ -325,6 +325,44 @@ describe('bounds', () => {
     await client.until((text) => answers(text) === many + 1 && text.endsWith(';'));
   });
 
+  test('nor is it taken in behind an answer that the client does not read', async () => {
+    const [big, many] = [16 * 1024 * 1024, 4_000];
+    const first = Buffer.alloc(big, 'a');
+    const body = 'x'.repeat(10_000);
+    let requests = 0;
+    using server = new TestServer((request) => {
+      if (requests++ === 0) request.send(200, '', first);
+      else echoAtOnce(request);
+    });
+    const client = await server.client();
+    client.socket.pause();
+    client.send(GET);
+    await until(() => requests === 1);
+    client.send(post(body).repeat(many));
+    // Until nothing moves any more: what is then still with the client is what its system and the server's do not hold.
+    let left = Infinity;
+    for (let still = 0; still < 200; still++) {
+      await new Promise(setImmediate);
+      if (client.socket.writableLength !== left) still = 0;
+      left = client.socket.writableLength;
+    }
+    expect(left).toBeGreaterThan((many * body.length) / 2);
+    client.socket.resume();
+    await until(() => requests === many + 1);
+    client.socket.destroy();
+    await until(() => server.listener.connections === 0);
+    // A client that goes on not reading is ended, however much it would like to send.
+    requests = 0;
+    const stubborn = await server.client();
+    stubborn.socket.pause();
+    stubborn.send(GET);
+    await until(() => requests === 1);
+    stubborn.send(post(body).repeat(many));
+    await until(() => server.listener.busy === 1);
+    server.pass(1_001);
+    await until(() => server.listener.connections === 0);
+  });
+
   test('stopping: idle connections close at once, busy ones after their answer', async () => {
     const requests: Incoming[] = [];
     using server = new TestServer((request) => void requests.push(request));
