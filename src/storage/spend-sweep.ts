@@ -7,12 +7,13 @@ const MAX_BATCH = 1_000;
 const PAUSE_MS = 200;
 /** Sweeps may take this share of their thread's time. */
 const SHARE = 0.05;
-/** A sweep that waited for a locked database must not put off the next one for minutes. */
-const MAX_PAUSE_MS = 5_000;
+/** A batch takes tens of milliseconds; beyond this it has waited for a lock, which is no work. */
+const MAX_BATCH_MS = 100;
+const PAUSE_AFTER_FAILURE_MS = 5_000;
 
-/** How long to wait after a sweep that took `tookMs`. */
-export const sweepPauseMs = (tookMs: number): number =>
-  Math.min(MAX_PAUSE_MS, Math.max(PAUSE_MS, tookMs / SHARE));
+/** How long to wait after a sweep that worked for so long; null: it failed. */
+export const sweepPauseMs = (workedMs: number | null): number =>
+  workedMs === null ? PAUSE_AFTER_FAILURE_MS : Math.max(PAUSE_MS, workedMs / SHARE);
 
 /** What a batch says of one key: the delta for the store, and how much of the key's spending it makes stored. */
 interface SlotUsage {
@@ -39,27 +40,37 @@ export class SpendSweep {
   readonly #memory: SharedMemory;
   readonly #slots: SlotBook;
   readonly #store: KeyStore;
-  #running: Promise<void> = Promise.resolve();
+  readonly #now: () => number;
+  #running: Promise<unknown> = Promise.resolve();
   /** null: what the store holds is not known, because no batch was written yet or one has failed. */
   #writer: UsageWriter | null = null;
   #lastBatch = 0;
 
-  constructor(memory: SharedMemory, slots: SlotBook, store: KeyStore) {
+  /** @param now monotonic, ms. */
+  constructor(
+    memory: SharedMemory,
+    slots: SlotBook,
+    store: KeyStore,
+    now: () => number = () => performance.now(),
+  ) {
+    this.#now = now;
     this.#memory = memory;
     this.#slots = slots;
     this.#store = store;
   }
 
-  /** Stores everything spent before the call; sweeps run one after another. */
-  run(): Promise<void> {
+  /** Stores everything spent before the call; sweeps run one after another. Resolves with the milliseconds it worked. */
+  run(): Promise<number> {
     const next = this.#running.then(() => this.#sweep());
     this.#running = next.catch(() => {});
     return next;
   }
 
-  async #sweep(): Promise<void> {
+  async #sweep(): Promise<number> {
     const { count } = this.#slots;
-    if (count === 0) return;
+    if (count === 0) return 0;
+    const startedAtMs = this.#now();
+    let waitedMs = 0;
     const writer = (this.#writer ??= await this.#takeOver());
     let batch: SlotUsage[] = [];
     for (let slot = 0; slot < count; slot++) {
@@ -76,10 +87,11 @@ export class SpendSweep {
       if (spentNanoUsd === 0 && lastUsedAtMs === slotMoney[at + SLOT.storedLastUsedMs]!) continue;
       batch.push({ delta: { id: this.#slots.id(slot), spentNanoUsd, lastUsedAtMs }, slot, total });
       if (batch.length < MAX_BATCH) continue;
-      await this.#write(writer, batch);
+      waitedMs += await this.#write(writer, batch);
       batch = [];
     }
-    if (batch.length > 0) await this.#write(writer, batch);
+    if (batch.length > 0) waitedMs += await this.#write(writer, batch);
+    return this.#now() - startedAtMs - waitedMs;
   }
 
   /** Becomes the one that writes, and notes what an earlier one could not. */
@@ -96,7 +108,9 @@ export class SpendSweep {
     return writer;
   }
 
-  async #write(writer: UsageWriter, batch: readonly SlotUsage[]): Promise<void> {
+  /** Resolves with the milliseconds it waited for others. */
+  async #write(writer: UsageWriter, batch: readonly SlotUsage[]): Promise<number> {
+    const startedAtMs = this.#now();
     const { slotMoney } = this.#memory;
     const number = this.#lastBatch + 1;
     for (const { slot, total } of batch) {
@@ -121,5 +135,6 @@ export class SpendSweep {
       // Or the next note, cut off between its two words, would be taken for this one.
       slotMoney[at + SLOT.pendingBatch] = 0;
     }
+    return Math.max(0, this.#now() - startedAtMs - MAX_BATCH_MS);
   }
 }

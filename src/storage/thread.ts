@@ -83,13 +83,13 @@ export function storageThread(send: (message: FromStorage) => void): (message: T
 
   const sweepForever = async (sweep: SpendSweep): Promise<never> => {
     for (;;) {
-      const startedAtMs = performance.now();
+      let workedMs: number | null = null;
       try {
-        await sweep.run();
+        workedMs = await sweep.run();
       } catch (error) {
         send({ type: 'behind', message: error instanceof Error ? error.message : String(error) });
       }
-      await Bun.sleep(sweepPauseMs(performance.now() - startedAtMs));
+      await Bun.sleep(sweepPauseMs(workedMs));
     }
   };
 
