@@ -6,7 +6,7 @@ import { runProgram } from './support/command.ts';
 import { temporaryFolder } from './support/config-file.ts';
 import { errorOf, expectError } from './support/errors.ts';
 import { ADMIN_TOKEN, startGateway, type Gateway } from './support/gateway.ts';
-import { bodyOf, sendRaw, statusOf } from './support/raw-http.ts';
+import { bodyOf, openRaw, sendRaw, statusOf } from './support/raw-http.ts';
 
 let simulator: Simulator;
 let gateway: Gateway;
@@ -86,6 +86,12 @@ describe('the admin token', () => {
       }
     }
     expect((await list(gateway, { authorization: `bearer  ${ADMIN_TOKEN}` })).status).toBe(200);
+    // Nothing of a body is waited for.
+    await using connection = await openRaw(gateway.url);
+    await connection.send(
+      'POST /admin/api-keys HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer wrong\r\nContent-Length: 1000000\r\n\r\n',
+    );
+    expect(statusOf(await connection.until((text) => text.includes('\r\n\r\n')))).toBe(401);
   });
 });
 

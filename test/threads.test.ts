@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
+import { adminAccess } from '../src/admin/access.ts';
 import { QuotaLedger } from '../src/billing/quota.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { Supervisor } from '../src/primary/supervisor.ts';
@@ -12,7 +13,7 @@ import { LABEL_BYTES, MAX_ROWS, METRIC_WORDS } from '../src/shared/counter-layou
 import { createMemory, MONEY, type SharedMemory } from '../src/shared/memory-map.ts';
 import { StorageClient } from '../src/storage/client.ts';
 import { keyHash } from '../src/storage/key-hash.ts';
-import { eventually } from './support/gateway.ts';
+import { ADMIN_TOKEN, eventually } from './support/gateway.ts';
 
 const KEY = 'sk-tr-supervision';
 const ENTRIES: Readonly<Record<ThreadName, string>> = {
@@ -56,6 +57,7 @@ class House {
       capacity: { concurrentRequests: 1_000, upstreamConnections: 1_000 },
       memory: this.memory,
       hashSecret: new Uint8Array(32),
+      admin: adminAccess(ADMIN_TOKEN, false),
       log: { info: note, warn: note, error: note },
       spawn: (name) => {
         const worker = new Worker(new URL(ENTRIES[name], import.meta.url));
@@ -197,7 +199,7 @@ describe('supervision', () => {
     await house.start();
     const ask = (): Promise<string> =>
       fetch(`http://127.0.0.1:${house.port}/admin/api-keys`, {
-        headers: { connection: 'close' },
+        headers: { connection: 'close', authorization: `Bearer ${ADMIN_TOKEN}` },
         signal: AbortSignal.timeout(10_000),
       }).then(
         (response) => response.text(),

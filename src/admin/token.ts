@@ -1,6 +1,5 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { timingSafeEqual } from 'node:crypto';
 
 export interface AdminToken {
   readonly value: string;
@@ -25,12 +24,4 @@ export function loadAdminToken(options: {
   // The mode above is for a new file; one that was there and empty keeps its own.
   chmodSync(path, 0o600);
   return { value, path, created: true };
-}
-
-const digest = (text: string): Uint8Array =>
-  new Uint8Array(new Bun.CryptoHasher('sha256').update(text).digest());
-
-/** Constant-time: both sides are hashed to one length first. */
-export function adminTokenMatches(given: string, expected: string): boolean {
-  return timingSafeEqual(digest(given), digest(expected));
 }

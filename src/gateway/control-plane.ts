@@ -1,4 +1,6 @@
+import { mayAdminister, type AdminAccess } from '../admin/access.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
+import { openAiErrorBody } from '../errors/render.ts';
 import type { AdminCall } from '../primary/messages.ts';
 import type { Scrape, Scraped } from '../telemetry/thread.ts';
 import type { Incoming } from '../server/incoming.ts';
@@ -14,11 +16,14 @@ const MAX_WAITING = 1_000;
 const PROMETHEUS_TYPE = fieldLine('content-type', 'text/plain; version=0.0.4; charset=utf-8');
 
 const LOOPBACK_ADDRESS = /^(127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$/;
+const NO_TOKEN =
+  'Admin calls need "Authorization: Bearer <admin token>" (ADMIN_TOKEN, or DATA_DIR/admin-token).';
 const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1)(:\d+)?$/;
 
 export interface ControlPlaneOptions {
   readonly send: (call: AdminCall) => void;
   readonly metrics: MessagePort;
+  readonly access: AdminAccess;
   /** Unlike those of the thread's predecessors: an answer for one of them must find nobody. */
   readonly firstId: number;
   readonly ready: () => { readonly ready: boolean; readonly reason: string };
@@ -38,6 +43,7 @@ export class ControlPlane {
   readonly #options: ControlPlaneOptions;
   readonly #waiting = new Map<number, Waiting>();
   #metrics: MessagePort;
+  #scrape: Promise<WholeAnswer> | null = null;
   #nextId: number;
 
   constructor(options: ControlPlaneOptions) {
@@ -50,6 +56,7 @@ export class ControlPlane {
   reconnectMetrics(port: MessagePort): void {
     this.#metrics.close();
     this.#metrics = this.#listen(port);
+    this.#scrape = null;
   }
 
   readiness(): WholeAnswer {
@@ -57,32 +64,41 @@ export class ControlPlane {
     return ready ? jsonAnswer({ status: 'ready' }) : jsonAnswer({ status: 'not_ready', reason }, 503);
   }
 
-  /** Prometheus text. */
+  /** Prometheus text. Whoever asks while it is being made gets the same. */
   scrape(): Promise<WholeAnswer> {
-    return this.#ask((id) => this.#metrics.postMessage({ id } satisfies Scrape));
+    this.#scrape ??= this.#ask((id) => this.#metrics.postMessage({ id } satisfies Scrape)).finally(() => {
+      this.#scrape = null;
+    });
+    return this.#scrape;
   }
 
-  /** Hands an admin call to the primary, with what only this thread can see of it. */
+  /** Hands an admin call that is allowed to the primary. */
   async admin(request: Incoming): Promise<WholeAnswer> {
     const { fields, method, path } = request;
-    const body = await wholeBody(request, MAX_ADMIN_BODY_BYTES);
+    const added = fieldLine('x-request-id', requestIdOf(fields));
     const local =
       LOOPBACK_ADDRESS.test(request.remoteAddress) &&
       LOOPBACK_HOST.test(fields.get('host') ?? '') &&
       fields.get('origin') === null;
+    // Before anything of the body is kept.
+    if (!mayAdminister(this.#options.access, fields.get('authorization'), local)) {
+      const error = new GatewayError('admin_token_invalid', NO_TOKEN);
+      return {
+        status: error.spec.status,
+        fields: JSON_TYPE + added + fieldLine('www-authenticate', 'Bearer'),
+        body: JSON.stringify(openAiErrorBody(error)),
+      };
+    }
+    const body = await wholeBody(request, MAX_ADMIN_BODY_BYTES);
     const answer = await this.#ask((id) =>
       this.#options.send({
         type: 'admin',
         id,
         method: method === 'HEAD' ? 'GET' : method,
         path,
-        authorization: fields.get('authorization'),
-        local,
         body,
       }),
     );
-    let added = fieldLine('x-request-id', requestIdOf(fields));
-    if (answer.status === 401) added += fieldLine('www-authenticate', 'Bearer');
     return { ...answer, fields: answer.fields + added };
   }
 

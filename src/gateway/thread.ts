@@ -174,6 +174,7 @@ export function startProxyThread(
   const control = new ControlPlane({
     send,
     metrics: start.metrics,
+    access: start.admin,
     firstId: start.incarnation * 2 ** 32,
     ready: () => ready,
   });

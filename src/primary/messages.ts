@@ -1,3 +1,4 @@
+import type { AdminAccess } from '../admin/access.ts';
 import type { Config } from '../config/load.ts';
 import type { SharedMemory } from '../shared/memory-map.ts';
 import type { Capacity } from './descriptors.ts';
@@ -22,17 +23,15 @@ export interface ProxyStart {
   readonly metrics: MessagePort;
   readonly peers: readonly PeerDescription[];
   readonly hashSecret: Uint8Array;
+  readonly admin: AdminAccess;
 }
 
-/** An admin call that landed on a proxy thread, for the primary to answer. */
+/** An admin call that landed on a proxy thread and is allowed, for the primary to answer. */
 export interface AdminCall {
   readonly type: 'admin';
   readonly id: number;
   readonly method: string;
   readonly path: string;
-  readonly authorization: string | null;
-  /** Loopback peer, Host localhost or 127.0.0.1 and no Origin: what `make dev` may trust. */
-  readonly local: boolean;
   readonly body: Uint8Array;
 }
 

@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { adminAccess } from '../admin/access.ts';
 import { loadAdminToken, type AdminToken } from '../admin/token.ts';
 import { ConfigError, loadConfig, type Config } from '../config/load.ts';
 import { LABEL_BYTES, MAX_ROWS, METRIC_WORDS } from '../shared/counter-layout.ts';
@@ -86,6 +87,7 @@ export async function runServe(options: { readonly dev: boolean }): Promise<void
     capacity,
     memory,
     hashSecret: crypto.getRandomValues(new Uint8Array(32)),
+    admin: adminAccess(token.value, config.dev),
     log,
     spawn: spawnThread,
     onAdmin: (worker, call) => void desk.handle(worker, call),
@@ -100,8 +102,6 @@ export async function runServe(options: { readonly dev: boolean }): Promise<void
   };
   const desk = new AdminDesk({
     memory,
-    token: token.value,
-    trustLocal: config.dev,
     storage: storageClient,
     invalidateKey: (id) => supervisor.invalidateKey(id),
     reply: (worker, id, status, body) => supervisor.reply(worker, id, status, body),

@@ -1,3 +1,4 @@
+import type { AdminAccess } from '../admin/access.ts';
 import type { Config } from '../config/load.ts';
 import { ClaimTable } from '../dedup/claim-table.ts';
 import { heartbeatOf, releaseWorker, type SharedMemory } from '../shared/memory-map.ts';
@@ -27,6 +28,7 @@ export interface SupervisorOptions {
   readonly capacity: Capacity;
   readonly memory: SharedMemory;
   readonly hashSecret: Uint8Array;
+  readonly admin: AdminAccess;
   readonly log: Log;
   readonly spawn: (name: ThreadName) => Worker;
   readonly onAdmin: (worker: number, call: AdminCall) => void;
@@ -220,7 +222,7 @@ export class Supervisor {
   }
 
   #startProxy(proxy: Proxy): void {
-    const { config, capacity, memory, hashSecret, log } = this.#options;
+    const { config, capacity, memory, hashSecret, admin, log } = this.#options;
     // Never reused: a word of an earlier incarnation must not look like one of this.
     if (this.#nextIncarnation > MAX_INCARNATION) {
       log.error({ worker: proxy.worker }, 'too many thread restarts: no incarnation is left');
@@ -250,6 +252,7 @@ export class Supervisor {
         metrics,
         peers,
         hashSecret,
+        admin,
       },
       [storage, metrics, ...peers.map((peer) => peer.port)],
     );
