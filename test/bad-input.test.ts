@@ -240,6 +240,33 @@ describe('a body that is too large', () => {
     expect((await gateway.metric('resident_memory_bytes')) - beforeBytes).toBeLessThan(60 * 1024 * 1024);
   });
 
+  test('a body in chunks of one byte takes little more than it has', async () => {
+    await using roomy = await startGateway({
+      env: { OPENAI_API_KEY: 'sk-up', OPENAI_BASE_URL: simulator.url, WORKERS: '1' },
+    });
+    const made = await roomy.createKey();
+    await using connection = await openRaw(roomy.url);
+    await connection.send(rawChat(made.key, 'Transfer-Encoding: chunked\r\n', ''));
+    const beforeBytes = await roomy.metric('resident_memory_bytes');
+    const piece = Buffer.from('1\r\nx\r\n'.repeat(10_000));
+    for (let sent = 0; sent < 150; sent++) await connection.send(piece);
+    // 1.5 MB of body in 9 MB; a view of each byte took 120.
+    expect((await roomy.metric('resident_memory_bytes')) - beforeBytes).toBeLessThan(60 * 1024 * 1024);
+    await connection.send('0\r\n\r\n');
+    const answer = await connection.until((text) => text.includes('\r\n\r\n'));
+    expect(statusOf(answer)).toBe(400);
+  });
+
+  test('a method is any token, also one that objects have', async () => {
+    for (const method of ['constructor', 'toString', '__proto__', 'hasOwnProperty']) {
+      for (const path of ['/', '/v1/models', '/admin/x', '/v1/chat/completions']) {
+        const answer = await sendRaw(gateway.url, `${method} ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+        expect([method, path, statusOf(answer)]).toEqual([method, path, 405]);
+        expect(answer.text).toMatch(/\r\nallow: (GET|POST)/);
+      }
+    }
+  });
+
   test('an admin body has a bound of its own', async () => {
     await expectError(
       await gateway.admin('POST', '/admin/api-keys', { name: 'x'.repeat(2 * 1024 * 1024) }),

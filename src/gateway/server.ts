@@ -173,9 +173,11 @@ export function serve(options: ServerOptions): HttpListener {
         else refuseMethod(request, route.client, 'POST');
       } else {
         // HEAD goes where GET does; the server leaves out the body.
-        const handler = route.methods?.[request.method === 'HEAD' ? 'GET' : request.method];
-        if (handler === undefined)
-          refuseMethod(request, route.client, Object.keys(route.methods ?? {}).join(', '));
+        const method = request.method === 'HEAD' ? 'GET' : request.method;
+        const methods = route.methods ?? {};
+        // A method is any token: `constructor` is one.
+        const handler = Object.hasOwn(methods, method) ? methods[method] : undefined;
+        if (handler === undefined) refuseMethod(request, route.client, Object.keys(methods).join(', '));
         else void answerWhole(request, route.client, handler);
       }
     },

@@ -1,9 +1,9 @@
 import { ChunkFraming } from '../http1/chunked.ts';
 import { CHUNKED } from '../http1/message-head.ts';
+import { Gathered } from '../std/bytes.ts';
 import { BodyTooLargeError, ClientGoneError } from './incoming.ts';
 
 const MAX_TRAILER_BYTES = 8 * 1024;
-const NO_BYTES = new Uint8Array(0);
 
 interface Waiter {
   readonly resolve: (body: Uint8Array) => void;
@@ -20,7 +20,7 @@ export class BodyReader {
   #chunked = false;
   /** Bytes of a sized body still to come. */
   #left = 0;
-  #pieces: Uint8Array[] = [];
+  readonly #held = new Gathered();
   #heldBytes = 0;
   #maxBytes = Infinity;
   #dropping = false;
@@ -91,7 +91,7 @@ export class BodyReader {
   /** Nobody will ask for the body any more: what still comes is dropped. */
   drop(): void {
     this.#dropping = true;
-    this.#pieces = [];
+    this.#held.clear();
     this.#heldBytes = 0;
   }
 
@@ -108,7 +108,7 @@ export class BodyReader {
       this.#settle()?.reject(this.#tooLarge());
       return;
     }
-    this.#pieces.push(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
+    this.#held.add(bytes, start, end);
   }
 
   #complete(): void {
@@ -123,11 +123,12 @@ export class BodyReader {
   }
 
   #join(): Uint8Array {
-    const pieces = this.#pieces;
-    this.#pieces = [];
+    const held = this.#held;
+    held.join();
+    const { bytes, start, end } = held;
+    held.clear();
     this.#heldBytes = 0;
-    if (pieces.length === 0) return NO_BYTES;
-    return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+    return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
   }
 
   #settle(): Waiter | null {
