@@ -100,3 +100,16 @@ describe('keys at hand', () => {
     expect(await cache.lookup('a')).toEqual(record());
   });
 });
+
+test('a key that is remembered does not keep the head that it came in', async () => {
+  const cache = new KeyCache({ ttlMs: 60_000, now: () => 0, find: () => Promise.resolve(null) });
+  Bun.gc(true);
+  const beforeBytes = process.memoryUsage.rss();
+  for (let count = 0; count < 3_000; count++) {
+    const head = Buffer.alloc(32 * 1024, `x-api-key: sk-tr-${count} `).toString('latin1');
+    await cache.lookup(head.slice(11, 61));
+  }
+  Bun.gc(true);
+  // 96 MB of heads went by.
+  expect(process.memoryUsage.rss() - beforeBytes).toBeLessThan(40 * 1024 * 1024);
+});

@@ -42,9 +42,11 @@ export class KeyCache {
     return this.#load(key);
   }
 
-  #load(key: string): Promise<KeyRecord | null> {
-    const pending = this.#pending.get(key);
+  #load(presented: string): Promise<KeyRecord | null> {
+    const pending = this.#pending.get(presented);
     if (pending !== undefined) return pending;
+    // As a slice of its request's head it would keep all of that, for as long as it is remembered.
+    const key = Buffer.from(presented, 'latin1').toString('latin1');
     const generation = this.#generation;
     const loading = this.#options.find(keyHash(key)).then(
       (record) => {

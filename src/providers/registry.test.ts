@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { claudeModel } from './anthropic/models.ts';
 import { knownProfile, ProviderRegistry, type ProviderSettings } from './registry.ts';
 
 const settings = (id: string, baseUrl: string | null = null): ProviderSettings => ({
@@ -53,4 +54,18 @@ test('which models take cache marks, and where', () => {
   expect(takes('openrouter', 'openai/gpt-5')).toBe(false);
   expect(takes('openai', 'gpt-4o')).toBe(false);
   expect(takes('deepseek', 'deepseek-flash')).toBe(false);
+});
+
+test('names of any length are answered, and not remembered', () => {
+  const registry = new ProviderRegistry({ providers: [], aliases: {}, defaultProvider: null });
+  Bun.gc(true);
+  const beforeBytes = process.memoryUsage.rss();
+  for (let count = 0; count < 40; count++) {
+    const name = Buffer.alloc(4 * 1024 * 1024, `${count} claude-opus-4-8 `).toString('latin1');
+    expect(registry.resolve(name)).toBeNull();
+    expect(claudeModel(name).maxOutputTokens).toBeGreaterThan(0);
+    Bun.gc(true);
+  }
+  // 160 MB of names went by.
+  expect(process.memoryUsage.rss() - beforeBytes).toBeLessThan(80 * 1024 * 1024);
 });

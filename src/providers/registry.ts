@@ -71,6 +71,8 @@ function resolveProvider(settings: ProviderSettings): Provider {
 }
 
 const CACHE_LIMIT = 4096;
+/** Longer names are nobody's, or not worth remembering: a client may send any text. */
+const MAX_REMEMBERED_NAME = 256;
 
 /** Answers where a model goes: alias, `provider/model`, name, default provider. Answers are remembered, bounded. */
 export class ProviderRegistry {
@@ -111,6 +113,7 @@ export class ProviderRegistry {
   }
 
   resolve(model: string): ModelRoute | null {
+    if (model.length > MAX_REMEMBERED_NAME) return this.#lookup(model);
     const cached = this.#cache.get(model);
     if (cached !== undefined) return cached;
     const route = this.#lookup(model);

@@ -56,6 +56,8 @@ const NEWEST: ClaudeModel = {
 };
 
 const CACHE_LIMIT = 256;
+/** Longer names are not worth remembering: a client may send any text. */
+const MAX_REMEMBERED_NAME = 256;
 const cache = new Map<string, ClaudeModel>();
 
 /**
@@ -64,6 +66,7 @@ const cache = new Map<string, ClaudeModel>();
  * taken for a model of the newest kind.
  */
 export function claudeModel(name: string): ClaudeModel {
+  if (name.length > MAX_REMEMBERED_NAME) return readName(name);
   const cached = cache.get(name);
   if (cached !== undefined) return cached;
   const model = readName(name);
