@@ -4,7 +4,7 @@ import { ProtocolError } from './protocol-error.ts';
 /**
  * ```
  *   Size ─▶ (Space, Extension,) SizeLf ─┬─ size > 0 ─▶ Data ─▶ End, EndLf ─▶ Size
- *                                       └─ size 0 ───▶ TrailerStart, Trailer…, TrailersLf ─▶ Done
+ *                                       └─ size 0 ───▶ TrailerStart, (Trailer, TrailerLf)…, TrailersLf ─▶ Done
  * ```
  */
 const STATE = {
@@ -17,8 +17,9 @@ const STATE = {
   EndLf: 6,
   TrailerStart: 7,
   Trailer: 8,
-  TrailersLf: 9,
-  Done: 10,
+  TrailerLf: 9,
+  TrailersLf: 10,
+  Done: 11,
 } as const;
 
 const TAB = 0x09;
@@ -126,7 +127,17 @@ export class ChunkFraming {
           break;
         case STATE.Trailer:
           this.#countLine(this.#maxTrailerBytes);
+          if (byte === CR) this.#state = STATE.TrailerLf;
+          else if (byte === LF) {
+            this.#allowBareLf();
+            this.#state = STATE.TrailerStart;
+          }
+          break;
+        case STATE.TrailerLf:
+          this.#countLine(this.#maxTrailerBytes);
           if (byte === LF) this.#state = STATE.TrailerStart;
+          else if (!this.#bareLf) throw new ProtocolError('a bare CR in the trailers');
+          else if (byte !== CR) this.#state = STATE.Trailer;
           break;
         case STATE.TrailersLf:
           if (byte !== LF) throw new ProtocolError('malformed trailer');

@@ -100,6 +100,8 @@ export function scanFields(
     }
     lineStart = lineEnd + 1;
   }
+  if (reading === 'strict' && bytes[lineStart] === LF)
+    throw new ProtocolError('a head that does not end in CR LF');
   return { offsets, connection, lengths, encodings };
 }
 

@@ -77,6 +77,10 @@ describe('a request head', () => {
     expect(() => read(head(fields))).toThrow(ProtocolError);
   });
 
+  test('ends in CR LF', () => {
+    expect(() => read('GET / HTTP/1.1\r\nHost: a\r\n\n')).toThrow(ProtocolError);
+  });
+
   test('equal lengths are one, a 1.0 client has no chunks', () => {
     expect(read(head('Content-Length: 2\r\nContent-Length: 2\r\n')).bodyLength).toBe(2);
     expect(() => read('POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n')).toThrow(ProtocolError);

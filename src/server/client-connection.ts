@@ -3,30 +3,11 @@ import { findHeadEnd } from '../http1/message-head.ts';
 import { ProtocolError } from '../http1/protocol-error.ts';
 import { parseRequestHead, type RequestHead } from '../http1/request-head.ts';
 import { BodyReader } from './body-reader.ts';
+import type { ConnectionHost } from './connection-host.ts';
+import { HeldBytes } from './held-bytes.ts';
 import { Incoming, type Carrier } from './incoming.ts';
 import { replyHead, type Framing } from './reply-head.ts';
 import { SendQueue } from './send-queue.ts';
-
-/** What a connection needs of its listener. */
-export interface ConnectionHost {
-  readonly maxHeadBytes: number;
-  /** How long a client may be silent where it is its turn, in ms. */
-  readonly idleMs: number;
-  /** True once clients should not come back on their connections. */
-  readonly closing: boolean;
-  now(): number;
-  onRequest(request: Incoming): void;
-  /** Renders the refusal of a request that cannot be read; the connection closes after it. */
-  refusal(error: ProtocolError | 'head_too_large'): Refusal;
-  /** A handler threw, which is its defect; the client gets a 500. */
-  onDefect(error: unknown, request: Incoming): void;
-}
-
-export interface Refusal {
-  readonly status: number;
-  readonly fields: string;
-  readonly body: string;
-}
 
 /**
  * ```
@@ -40,11 +21,12 @@ type Phase = (typeof PHASE)[keyof typeof PHASE];
 
 const CR = 0x0d;
 const LF = 0x0a;
-const FIRST_HELD_BYTES = 1_024;
 /** Bytes of a body that nobody has asked for, or of requests behind the one that is answered; more stay in the system. */
 const MAX_AHEAD_BYTES = 64 * 1024;
 /** The rest of an unread body of this size is read over, so that the connection can go on; a larger one ends it. */
 const MAX_DROPPED_BYTES = 64 * 1024;
+/** So many requests of one connection are taken in a row, then it is the others' turn. */
+const MAX_IN_A_ROW = 64;
 /** How long a client may take to read a last answer and close, or to send what is dropped. */
 const LINGER_MS = 5_000;
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
@@ -64,9 +46,11 @@ export class ClientConnection implements Carrier {
   readonly #body = new BodyReader();
   #phase: Phase = PHASE.Waiting;
   #request: Incoming | null = null;
-  /** An unfinished head, or bytes behind the request that is answered: `#held[0, #heldBytes)`. */
-  #held: Buffer | null = null;
-  #heldBytes = 0;
+  readonly #held = new HeldBytes();
+  /** Requests taken since the connection last had nothing more to read, or let others go first. */
+  #inARow = 0;
+  /** It is the others' turn. */
+  #yielding = false;
   #paused = false;
   #pumping = false;
   #expectsContinue = false;
@@ -90,18 +74,21 @@ export class ClientConnection implements Carrier {
     return this.#socket.remoteAddress;
   }
 
-  /** A request is under way, or part of an answer has not left. */
+  /** A request is under way or waits its turn, or part of an answer has not left. */
   get busy(): boolean {
-    return this.#phase === PHASE.Busy || this.#phase === PHASE.Head || !this.#queue.empty;
+    const { size } = this.#held;
+    return this.#phase === PHASE.Busy || this.#phase === PHASE.Head || size > 0 || !this.#queue.empty;
   }
 
   received(chunk: Buffer): void {
     if (this.#phase >= PHASE.Closing) return;
-    if (this.#phase !== PHASE.Busy || this.#body.wanted) this.#sinceMs = this.#host.now();
+    // A head has its time as a whole, or it could come byte by byte for ever.
+    if (this.#body.wanted || (this.#phase !== PHASE.Busy && this.#phase !== PHASE.Head))
+      this.#sinceMs = this.#host.now();
     // Behind a request that is being answered, and behind an unfinished head, bytes are kept together.
-    if (this.#heldBytes > 0) this.#hold(chunk, 0);
+    if (this.#held.size > 0) this.#hold(chunk, 0);
     else this.#pump(chunk);
-    if (this.#heldBytes > 0 && this.#phase !== PHASE.Busy) this.#pumpHeld();
+    if (this.#held.size > 0 && this.#phase !== PHASE.Busy) this.#pumpHeld();
   }
 
   drained(): void {
@@ -119,8 +106,7 @@ export class ClientConnection implements Carrier {
     this.#phase = PHASE.Closed;
     const request = this.#request;
     this.#request = null;
-    this.#held = null;
-    this.#heldBytes = 0;
+    this.#held.clear();
     this.#queue.clear();
     this.#body.fail();
     request?.abort();
@@ -133,8 +119,11 @@ export class ClientConnection implements Carrier {
     const silentMs = nowMs - this.#sinceMs;
     switch (this.#phase) {
       case PHASE.Waiting:
-      case PHASE.Head:
         if (silentMs > this.#host.idleMs) this.gone();
+        break;
+      case PHASE.Head:
+        // Half a request holds up no stop.
+        if (silentMs > (this.#host.closing ? LINGER_MS : this.#host.idleMs)) this.gone();
         break;
       case PHASE.Busy:
         // The gateway's own work has deadlines elsewhere.
@@ -154,7 +143,7 @@ export class ClientConnection implements Carrier {
 
   /** Lets the client go where it has no request under way. */
   closeIfIdle(): void {
-    if (this.#phase === PHASE.Waiting && this.#queue.empty) this.#close();
+    if (this.#phase === PHASE.Waiting && this.#queue.empty && this.#held.size === 0) this.#close();
   }
 
   readBody(maxBytes: number): Uint8Array | Promise<Uint8Array> {
@@ -207,7 +196,9 @@ export class ClientConnection implements Carrier {
   }
 
   #replyHead(request: Incoming, status: number, fields: string, framing: Framing): string {
-    if (this.#host.closing || this.#body.left > MAX_DROPPED_BYTES) request.keepAlive = false;
+    // A client that was not told to go on may send its body or not: what comes next could be either.
+    const unsaid = this.#expectsContinue && !this.#body.done;
+    if (this.#host.closing || unsaid || this.#body.left > MAX_DROPPED_BYTES) request.keepAlive = false;
     return replyHead(status, fields, framing, request.keepAlive, request.http10);
   }
 
@@ -238,17 +229,26 @@ export class ClientConnection implements Carrier {
 
   /** The next request may have come already. While the last answer has not left, it waits: the client is slow. */
   #goOn(): void {
-    if (this.#phase >= PHASE.Closing || !this.#queue.empty) return;
+    if (this.#phase >= PHASE.Closing || !this.#queue.empty || this.#yielding) return;
     this.#resume();
-    if (this.#heldBytes > 0) this.#pumpHeld();
+    if (this.#held.size > 0) this.#pumpHeld();
   }
 
   #pumpHeld(): void {
-    if (this.#pumping || this.#held === null || this.#phase === PHASE.Busy || !this.#queue.empty) return;
-    const bytes = this.#held.subarray(0, this.#heldBytes);
-    this.#held = null;
-    this.#heldBytes = 0;
-    this.#pump(bytes);
+    if (this.#pumping || this.#yielding || this.#phase === PHASE.Busy || !this.#queue.empty) return;
+    const bytes = this.#held.take();
+    if (bytes !== null) this.#pump(bytes);
+  }
+
+  /** Thousands of small requests can come in one read; the thread's other clients must not wait for all of them. */
+  #yield(): void {
+    this.#yielding = true;
+    this.#pause();
+    setImmediate(() => {
+      this.#yielding = false;
+      this.#inARow = 0;
+      this.#goOn();
+    });
   }
 
   #pump(bytes: Buffer): void {
@@ -259,15 +259,23 @@ export class ClientConnection implements Carrier {
         at = this.#pushBody(bytes, at);
         continue;
       }
-      if (this.#phase === PHASE.Busy || !this.#queue.empty) break;
+      if (this.#phase === PHASE.Busy || this.#yielding || !this.#queue.empty) break;
+      if (this.#inARow === MAX_IN_A_ROW) {
+        this.#yield();
+        break;
+      }
       const next = this.#readHead(bytes, at);
       if (next < 0) break;
       at = next;
     }
     this.#pumping = false;
     if (this.#phase >= PHASE.Closing) return;
-    if (at < bytes.length) this.#hold(bytes, at);
-    else if (this.#phase !== PHASE.Busy) this.#resume();
+    if (at < bytes.length) {
+      this.#hold(bytes, at);
+      return;
+    }
+    this.#inARow = 0;
+    if (this.#phase !== PHASE.Busy) this.#resume();
   }
 
   #pushBody(bytes: Buffer, from: number): number {
@@ -287,7 +295,10 @@ export class ClientConnection implements Carrier {
     let start = from;
     // §2.2: empty lines before a request are to be ignored.
     while (bytes[start] === CR && bytes[start + 1] === LF) start += 2;
-    if (start >= bytes.length) return bytes.length;
+    if (start >= bytes.length) {
+      this.#phase = PHASE.Waiting;
+      return bytes.length;
+    }
     this.#phase = PHASE.Head;
     const { maxHeadBytes } = this.#host;
     const end = findHeadEnd(bytes, start, Math.min(bytes.length, start + maxHeadBytes));
@@ -309,6 +320,7 @@ export class ClientConnection implements Carrier {
   #open(head: RequestHead, bytes: Buffer, bodyAt: number): number {
     const request = new Incoming(head, this);
     this.#request = request;
+    this.#inARow++;
     this.#phase = PHASE.Busy;
     this.#body.expect(head.bodyLength);
     let at = bodyAt;
@@ -327,17 +339,10 @@ export class ClientConnection implements Carrier {
   }
 
   #hold(bytes: Buffer, from: number): void {
-    const more = bytes.length - from;
-    const needed = this.#heldBytes + more;
-    if (this.#held === null || needed > this.#held.length) {
-      const grown = Buffer.allocUnsafe(Math.max(FIRST_HELD_BYTES, 2 * this.#heldBytes, needed));
-      this.#held?.copy(grown, 0, 0, this.#heldBytes);
-      this.#held = grown;
-    }
-    bytes.copy(this.#held, this.#heldBytes, from);
-    this.#heldBytes = needed;
+    this.#held.add(bytes, from);
     // Nothing of it is read before the answer has left, and how long that takes is the client's choice.
-    if (needed > MAX_AHEAD_BYTES && (this.#phase === PHASE.Busy || !this.#queue.empty)) this.#pause();
+    if (this.#held.size > MAX_AHEAD_BYTES && (this.#phase === PHASE.Busy || !this.#queue.empty))
+      this.#pause();
   }
 
   /** A request that cannot be read: who asks for its body hears so; without one the client does. */
@@ -376,8 +381,7 @@ export class ClientConnection implements Carrier {
   #close(): void {
     this.#phase = PHASE.Closing;
     this.#sinceMs = this.#host.now();
-    this.#held = null;
-    this.#heldBytes = 0;
+    this.#held.clear();
     this.#resume();
     if (this.#queue.empty) this.#linger();
   }

@@ -1,6 +1,7 @@
 import type { Socket, SocketHandler, TCPSocketListenOptions } from 'bun';
 import type { ProtocolError } from '../http1/protocol-error.ts';
-import { ClientConnection, type ConnectionHost, type Refusal } from './client-connection.ts';
+import { ClientConnection } from './client-connection.ts';
+import type { ConnectionHost, Refusal } from './connection-host.ts';
 import type { Incoming } from './incoming.ts';
 import { setDate } from './reply-head.ts';
 

@@ -73,11 +73,11 @@ export class SendQueue {
 
   /** What ends a chunked body. */
   lastChunk(head: string): boolean {
-    return this.#sendScratch(SCRATCH.write(`${head}${LAST_CHUNK}`, 0, 'latin1'));
+    return this.text(head + LAST_CHUNK);
   }
 
   text(latin1: string): boolean {
-    return this.#sendScratch(SCRATCH.write(latin1, 0, 'latin1'));
+    return this.whole(latin1, '', 0, 0);
   }
 
   /** Writes what has waited; true when nothing waits any more. */

@@ -1,0 +1,23 @@
+import type { ProtocolError } from '../http1/protocol-error.ts';
+import type { Incoming } from './incoming.ts';
+
+/** What a connection needs of its listener. */
+export interface ConnectionHost {
+  readonly maxHeadBytes: number;
+  /** How long a client may be silent where it is its turn, in ms. */
+  readonly idleMs: number;
+  /** True once clients should not come back on their connections. */
+  readonly closing: boolean;
+  now(): number;
+  onRequest(request: Incoming): void;
+  /** Renders the refusal of a request that cannot be read; the connection closes after it. */
+  refusal(error: ProtocolError | 'head_too_large'): Refusal;
+  /** A handler threw, which is its defect; the client gets a 500. */
+  onDefect(error: unknown, request: Incoming): void;
+}
+
+export interface Refusal {
+  readonly status: number;
+  readonly fields: string;
+  readonly body: string;
+}
