@@ -60,6 +60,17 @@ describe('a head', () => {
     await slow.until((_, closed) => closed);
   });
 
+  test('that does not become whole holds up no stop', async () => {
+    using server = new TestServer((request) => request.send(200, '', ''), 60_000);
+    const half = await server.client();
+    half.send('GET / HT');
+    await until(() => server.listener.busy === 1);
+    server.listener.stop();
+    server.pass(5_001);
+    await half.until((_, closed) => closed);
+    expect(server.listener.busy).toBe(0);
+  });
+
   test('empty lines before it are none', async () => {
     using server = new TestServer((request) => request.send(200, '', ''));
     const client = await server.client();

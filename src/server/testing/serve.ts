@@ -9,11 +9,11 @@ export class TestServer implements Disposable {
   nowMs = 0;
   shedding = false;
 
-  constructor(onRequest: (request: Incoming) => void) {
+  constructor(onRequest: (request: Incoming) => void, idleMs = 1_000) {
     this.listener = new HttpListener({
       host: '127.0.0.1',
       port: 0,
-      idleMs: 1_000,
+      idleMs,
       maxHeadBytes: 2_048,
       now: () => this.nowMs,
       wallClockMs: () => 0,
