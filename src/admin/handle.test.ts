@@ -1,25 +1,8 @@
 import { describe, expect, test } from 'bun:test';
-import type { KeyRecord } from '../storage/key-record.ts';
+import { keyRecord } from '../storage/testing/keys.ts';
 import { handleAdmin, type AdminServices } from './handle.ts';
 
-const KEY: KeyRecord = {
-  id: '3f0e0f7e-6c1f-4d6e-9b7a-0d8a4f0c2b11',
-  slot: -1,
-  name: 'a key',
-  keyPrefix: 'sk-tr-abcdef',
-  quotaNanoUsd: null,
-  spentNanoUsd: 0,
-  rpm: null,
-  tpm: null,
-  allowedModels: null,
-  expiresAt: null,
-  tags: {},
-  dedup: true,
-  passthrough: false,
-  createdAt: 1_000,
-  revokedAt: null,
-  lastUsedAt: null,
-};
+const KEY = keyRecord({ id: '3f0e0f7e-6c1f-4d6e-9b7a-0d8a4f0c2b11' });
 
 describe('a change that storage does not answer in time', () => {
   // It waits behind a lock and may be stored yet: threads that went on with the old record would do so for minutes.

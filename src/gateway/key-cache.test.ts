@@ -1,26 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import type { KeyRecord } from '../storage/key-record.ts';
+import { keyRecord as record } from '../storage/testing/keys.ts';
 import { KeyCache } from './key-cache.ts';
-
-const record = (changes: Partial<KeyRecord> = {}): KeyRecord => ({
-  id: 'id-1',
-  name: 'test',
-  keyPrefix: 'sk-tr-',
-  quotaNanoUsd: null,
-  spentNanoUsd: 0,
-  rpm: null,
-  tpm: null,
-  allowedModels: null,
-  expiresAt: null,
-  tags: {},
-  dedup: true,
-  passthrough: false,
-  createdAt: 0,
-  revokedAt: null,
-  lastUsedAt: null,
-  slot: 0,
-  ...changes,
-});
 
 /** A cache whose storage answers when told to, in the order in which it was asked. */
 function setUp(): {
