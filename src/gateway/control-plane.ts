@@ -1,6 +1,5 @@
 import { mayAdminister, type AdminAccess } from '../admin/access.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
-import { openAiErrorBody } from '../errors/render.ts';
 import type { AdminCall } from '../primary/messages.ts';
 import type { Scrape, Scraped } from '../telemetry/thread.ts';
 import type { Incoming } from '../server/incoming.ts';
@@ -75,20 +74,13 @@ export class ControlPlane {
   /** Hands an admin call that is allowed to the primary. */
   async admin(request: Incoming): Promise<WholeAnswer> {
     const { fields, method, path } = request;
-    const added = fieldLine('x-request-id', requestIdOf(fields));
     const local =
       LOOPBACK_ADDRESS.test(request.remoteAddress) &&
       LOOPBACK_HOST.test(fields.get('host') ?? '') &&
       fields.get('origin') === null;
     // Before anything of the body is kept.
-    if (!mayAdminister(this.#options.access, fields.get('authorization'), local)) {
-      const error = new GatewayError('admin_token_invalid', NO_TOKEN);
-      return {
-        status: error.spec.status,
-        fields: JSON_TYPE + added + fieldLine('www-authenticate', 'Bearer'),
-        body: JSON.stringify(openAiErrorBody(error)),
-      };
-    }
+    if (!mayAdminister(this.#options.access, fields.get('authorization'), local))
+      throw new GatewayError('admin_token_invalid', NO_TOKEN);
     const body = await wholeBody(request, MAX_ADMIN_BODY_BYTES);
     const answer = await this.#ask((id) =>
       this.#options.send({
@@ -99,7 +91,7 @@ export class ControlPlane {
         body,
       }),
     );
-    return { ...answer, fields: answer.fields + added };
+    return { ...answer, fields: answer.fields + fieldLine('x-request-id', requestIdOf(fields)) };
   }
 
   adminReply(id: number, status: number, body: string): void {

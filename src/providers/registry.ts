@@ -1,3 +1,4 @@
+import { NameMemo } from '../std/name-memo.ts';
 import { anthropic } from './anthropic/profile.ts';
 import { compatible } from './compatible/profile.ts';
 import { deepseek } from './deepseek/profile.ts';
@@ -71,8 +72,6 @@ function resolveProvider(settings: ProviderSettings): Provider {
 }
 
 const CACHE_LIMIT = 4096;
-/** Longer names are nobody's, or not worth remembering: a client may send any text. */
-const MAX_REMEMBERED_NAME = 256;
 
 /** Answers where a model goes: alias, `provider/model`, name, default provider. Answers are remembered, bounded. */
 export class ProviderRegistry {
@@ -81,7 +80,7 @@ export class ProviderRegistry {
   readonly #byId = new Map<string, Provider>();
   readonly #byModel = new Map<string, Provider>();
   readonly #named = new Set<string>();
-  readonly #cache = new Map<string, ModelRoute | null>();
+  readonly #routes = new NameMemo<ModelRoute | null>(CACHE_LIMIT, (model) => this.#lookup(model));
 
   constructor(settings: RoutingSettings) {
     this.#settings = settings;
@@ -113,13 +112,7 @@ export class ProviderRegistry {
   }
 
   resolve(model: string): ModelRoute | null {
-    if (model.length > MAX_REMEMBERED_NAME) return this.#lookup(model);
-    const cached = this.#cache.get(model);
-    if (cached !== undefined) return cached;
-    const route = this.#lookup(model);
-    if (this.#cache.size >= CACHE_LIMIT) this.#cache.clear();
-    this.#cache.set(model, route);
-    return route;
+    return this.#routes.get(model);
   }
 
   #lookup(model: string): ModelRoute | null {

@@ -69,9 +69,9 @@ export class SpendSweep {
   async #sweep(): Promise<number> {
     const { count } = this.#slots;
     if (count === 0) return 0;
+    const writer = (this.#writer ??= await this.#takeOver());
     const startedAtMs = this.#now();
     let waitedMs = 0;
-    const writer = (this.#writer ??= await this.#takeOver());
     let batch: SlotUsage[] = [];
     for (let slot = 0; slot < count; slot++) {
       const { slotMoney } = this.#memory;

@@ -1,3 +1,5 @@
+import { NameMemo } from '../../std/name-memo.ts';
+
 /** What a Claude model takes and refuses. Facts of the vendor's model pages and migration guides. */
 export interface ClaudeModel {
   /** Takes values of `temperature`, `top_p` and `top_k` other than the default. */
@@ -56,9 +58,7 @@ const NEWEST: ClaudeModel = {
 };
 
 const CACHE_LIMIT = 256;
-/** Longer names are not worth remembering: a client may send any text. */
-const MAX_REMEMBERED_NAME = 256;
-const cache = new Map<string, ClaudeModel>();
+const models = new NameMemo<ClaudeModel>(CACHE_LIMIT, readName);
 
 /**
  * What a model can do, by its name as sent to the vendor: dated or not, with or without a prefix (`anthropic/`,
@@ -66,13 +66,7 @@ const cache = new Map<string, ClaudeModel>();
  * taken for a model of the newest kind.
  */
 export function claudeModel(name: string): ClaudeModel {
-  if (name.length > MAX_REMEMBERED_NAME) return readName(name);
-  const cached = cache.get(name);
-  if (cached !== undefined) return cached;
-  const model = readName(name);
-  if (cache.size >= CACHE_LIMIT) cache.clear();
-  cache.set(name, model);
-  return model;
+  return models.get(name);
 }
 
 function readName(name: string): ClaudeModel {
