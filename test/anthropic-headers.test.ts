@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import { ask, CHAT, CLAUDE, GPT, MESSAGES, startSetting, type Setting } from './support/anthropic.ts';
+import { meeting } from './support/meeting.ts';
 import { sendRaw, statusOf } from './support/raw-http.ts';
 
 let setting: Setting;
@@ -83,10 +84,10 @@ describe('what goes to the vendor in headers', () => {
 describe('headers that carry meaning tell requests apart', () => {
   const role = (response: Response): string | null => response.headers.get('x-tokenrouter-dedup');
   const at = (model: string, headers: Record<string, string>): Promise<Response> =>
-    setting.post(MESSAGES, ask(model, 'the same [[sim:delay=300]]'), headers);
+    setting.post(MESSAGES, ask(model, 'the same [[sim:hold=0]]'), headers);
 
   test('another version or beta is another call, the same one is not', async () => {
-    const responses = await Promise.all([
+    const responses = await meeting(setting.gateway, setting.simulator, { calls: 4, followers: 2 }, () => [
       at(CLAUDE, {}),
       at(CLAUDE, { 'anthropic-version': '2023-06-01' }),
       at(CLAUDE, { 'anthropic-version': '2026-10-21' }),

@@ -14,6 +14,7 @@ import {
   type Setting,
 } from './support/anthropic.ts';
 import { configFile } from './support/config-file.ts';
+import { meeting } from './support/meeting.ts';
 import { settledUsd } from './support/money.ts';
 
 let setting: Setting;
@@ -28,8 +29,8 @@ const role = (response: Response): string | null => response.headers.get('x-toke
 describe('identical requests in flight', () => {
   for (const stream of [false, true])
     test.each(WAYS)(`$name: one call, the same bytes for all${stream ? ', streamed' : ''}`, async (way) => {
-      const body = ask(way.model, 'the same [[sim:delay=300]]', { stream });
-      const responses = await Promise.all(
+      const body = ask(way.model, 'the same [[sim:hold=0]]', { stream });
+      const responses = await meeting(setting.gateway, setting.simulator, { calls: 1, followers: 11 }, () =>
         Array.from({ length: 12 }, () => setting.post(way.path, body, { connection: 'close' })),
       );
       const texts = await Promise.all(responses.map((response) => response.text()));
@@ -52,8 +53,8 @@ describe('identical requests in flight', () => {
   test('another spelling does not part calls, content does', async () => {
     const text = (content: string): string =>
       JSON.stringify(ask(CLAUDE, [{ type: 'text', text: content }]), null, content.endsWith('.') ? 0 : 1);
-    const same = 'spelled [[sim:delay=300]]';
-    const shared = await Promise.all([
+    const same = 'spelled [[sim:hold=0]]';
+    const shared = await meeting(setting.gateway, setting.simulator, { calls: 2, followers: 1 }, () => [
       setting.post(MESSAGES, text(same)),
       setting.post(MESSAGES, text(same).replace('spelled', '\\u0073pelled')),
       setting.post(MESSAGES, text(`${same}.`)),

@@ -3,6 +3,7 @@ import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
 import { configFile } from './support/config-file.ts';
 import { expectError } from './support/errors.ts';
 import { eventually, startGateway, type Gateway } from './support/gateway.ts';
+import { meeting } from './support/meeting.ts';
 import { completion, startVendor, type Vendor } from './support/vendor.ts';
 
 let simulator: Simulator;
@@ -169,45 +170,30 @@ describe('DEDUP_ENABLED and its exceptions', () => {
       ],
       [{ tools: [tool('a'), tool('b')] }, { tools: [tool('b'), tool('a')] }],
     ]) {
-      const content = `[[sim:delay=60000]] ${count++}`;
+      const content = `[[sim:hold=0]] ${count++}`;
       const request = (more: object): object => ({
         ...more,
         model: 'gpt-4o',
         messages: [{ role: 'user', content }],
       });
       const received = simulator.stats().received;
-      const followers = await gateway.metric('dedup_requests_total', { role: 'follower' });
-      const leaving = new AbortController();
-      const running = [one, other].map((more) =>
-        gateway.chat(key, request(more!), {}, leaving.signal).catch(() => null),
-      );
-      await eventually(
-        async () => (await gateway.metric('dedup_requests_total', { role: 'follower' })) === followers + 1,
-        'one follows the other',
+      await meeting(gateway, simulator, { calls: 1, followers: 1 }, () =>
+        [one, other].map((more) => gateway.chat(key, request(more!))),
       );
       expect(simulator.stats().received).toBe(received + 1);
-      leaving.abort();
-      await Promise.all(running);
     }
   });
 
-  test('DEDUP_SCOPE=global: keys share; a key of its own scope does not', async () => {
+  test('DEDUP_SCOPE=global: keys share', async () => {
     await using gateway = await start({ DEDUP_SCOPE: 'global' });
     const one = await gateway.createKey();
     const other = await gateway.createKey();
-    const same = body('[[sim:delay=60000]]');
+    const same = body('[[sim:hold=0]]');
     const received = simulator.stats().received;
-    const leaving = new AbortController();
-    const running = [one, other].map(({ key }) =>
-      gateway.chat(key, same, {}, leaving.signal).catch(() => null),
-    );
-    await eventually(
-      async () => (await gateway.metric('dedup_requests_total', { role: 'follower' })) === 1,
-      'shared',
+    await meeting(gateway, simulator, { calls: 1, followers: 1 }, () =>
+      [one, other].map(({ key }) => gateway.chat(key, same)),
     );
     expect(simulator.stats().received).toBe(received + 1);
-    leaving.abort();
-    await Promise.all(running);
   });
 });
 

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
 import { eventually, startGateway, type Gateway } from './support/gateway.ts';
+import { meeting, type Roles } from './support/meeting.ts';
 
 let simulator: Simulator;
 let gateway: Gateway;
@@ -29,13 +30,19 @@ function ask(content: string, more: object = {}, signal?: AbortSignal): Promise<
   return gateway.chat(key, body(content, more), { connection: 'close' }, signal);
 }
 
+/** The same of many, which all meet. */
+const meet = (roles: Roles, send: () => readonly Promise<Response>[]): Promise<Response[]> =>
+  meeting(gateway, simulator, roles, send);
+const times = <T>(count: number, make: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, index) => make(index));
+
 /** Clients that the gateway has in flight, by its own count. */
 const inFlight = (): Promise<number> => gateway.metric('in_flight');
 
 describe('identical requests in flight', () => {
   test('200 at once make one upstream call, and everyone gets the same bytes', async () => {
-    const content = 'the same for all [[sim:delay=300]]';
-    const responses = await Promise.all(Array.from({ length: 200 }, () => ask(content)));
+    const content = 'the same for all [[sim:hold=0]]';
+    const responses = await meet({ calls: 1, followers: 199 }, () => times(200, () => ask(content)));
     const texts = await Promise.all(responses.map((response) => response.text()));
     expect(simulator.stats().received).toBe(1);
     expect(new Set(texts).size).toBe(1);
@@ -46,8 +53,10 @@ describe('identical requests in flight', () => {
   });
 
   test('200 streams at once make one upstream call', async () => {
-    const content = 'a stream for all [[sim:delay=300]]';
-    const responses = await Promise.all(Array.from({ length: 200 }, () => ask(content, { stream: true })));
+    const content = 'a stream for all [[sim:hold=0]]';
+    const responses = await meet({ calls: 1, followers: 199 }, () =>
+      times(200, () => ask(content, { stream: true })),
+    );
     const texts = await Promise.all(responses.map((response) => response.text()));
     expect(simulator.stats().received).toBe(1);
     expect(new Set(texts).size).toBe(1);
@@ -56,10 +65,8 @@ describe('identical requests in flight', () => {
 
   test('a vendor that answers only once all distinct calls wait is called once for each', async () => {
     const distinct = 5;
-    const responses = await Promise.all(
-      Array.from({ length: 200 }, (_, index) =>
-        ask(`call ${index % distinct} [[sim:barrier=${distinct}]] [[sim:delay=300]]`),
-      ),
+    const responses = await meet({ calls: distinct, followers: 200 - distinct }, () =>
+      times(200, (index) => ask(`call ${index % distinct} [[sim:hold=0]]`)),
     );
     for (const response of responses) expect(response.status).toBe(200);
     expect(simulator.stats().received).toBe(distinct);
@@ -67,18 +74,21 @@ describe('identical requests in flight', () => {
   });
 
   test('another spelling of the same request is the same call', async () => {
-    const text = JSON.stringify(body('spelled [[sim:delay=300]] é'));
+    const text = JSON.stringify(body('spelled [[sim:hold=0]] é'));
     const other = text.replace('{"model":"gpt-4o",', '{ ').replace('é', '\\u00e9').slice(0, -1);
     const spelled = `${other}, "model": "gpt-4o" }`;
-    const responses = await Promise.all([gateway.chat(key, text), gateway.chat(key, spelled)]);
+    const responses = await meet({ calls: 1, followers: 1 }, () => [
+      gateway.chat(key, text),
+      gateway.chat(key, spelled),
+    ]);
     expect(responses.map((response) => response.status)).toEqual([200, 200]);
     expect(simulator.stats().received).toBe(1);
   });
 
   test('different keys do not share', async () => {
     const other = await gateway.createKey();
-    const content = 'scoped [[sim:delay=300]]';
-    const responses = await Promise.all([
+    const content = 'scoped [[sim:hold=0]]';
+    const responses = await meet({ calls: 2, followers: 0 }, () => [
       gateway.chat(key, body(content)),
       gateway.chat(other.key, body(content)),
     ]);
@@ -87,8 +97,8 @@ describe('identical requests in flight', () => {
   });
 
   test("a vendor's error reaches every follower", async () => {
-    const content = 'fails [[sim:delay=300]] [[sim:status=503]]';
-    const responses = await Promise.all(Array.from({ length: 50 }, () => ask(content)));
+    const content = 'fails [[sim:hold=0]] [[sim:status=503]]';
+    const responses = await meet({ calls: 1, followers: 49 }, () => times(50, () => ask(content)));
     expect(new Set(responses.map((response) => response.status))).toEqual(new Set([503]));
     expect(simulator.stats().received).toBe(1);
   });
@@ -100,14 +110,15 @@ describe('identical requests in flight', () => {
   });
 
   test('a late follower of a stream gets all earlier events first', async () => {
-    const content = 'late [[sim:chunks=20]] [[sim:interval=40]]';
+    const content = 'late [[sim:chunks=20]] [[sim:hold=4]]';
     const first = await ask(content, { stream: true });
     const reader = first.body!.getReader();
     let firstText = '';
     const decoder = new TextDecoder();
     while (firstText.split('\n\n').length < 5) firstText += decoder.decode((await reader.read()).value);
-    const lates = await Promise.all(Array.from({ length: 8 }, () => ask(content, { stream: true })));
-    expect(lates.map(role)).toEqual(Array.from({ length: 8 }, () => 'follower'));
+    const lates = await Promise.all(times(8, () => ask(content, { stream: true })));
+    expect(lates.map(role)).toEqual(times(8, () => 'follower'));
+    simulator.release();
     const lateTexts = await Promise.all(lates.map((response) => response.text()));
     for (;;) {
       const { done, value } = await reader.read();
@@ -119,7 +130,7 @@ describe('identical requests in flight', () => {
   });
 
   test('the leader may leave: the call lives while anyone follows, and ends when nobody does', async () => {
-    const content = 'leaver [[sim:chunks=60]] [[sim:interval=50]]';
+    const content = 'leaver [[sim:chunks=1000]] [[sim:interval=20]] [[sim:hold=4]]';
     const leaving = new AbortController();
     const leader = await ask(content, { stream: true }, leaving.signal);
     expect(role(leader)).toBe('leader');
@@ -129,11 +140,16 @@ describe('identical requests in flight', () => {
     leaving.abort();
     const reader = follower.body!.getReader();
     let events = 0;
+    const read = async (count: number): Promise<void> => {
+      while (events < count) {
+        const { value } = await reader.read();
+        events += new TextDecoder().decode(value).split('\n\n').length - 1;
+      }
+    };
     await eventually(async () => (await inFlight()) === 1, 'the leader has left');
-    while (events < 5) {
-      const { value } = await reader.read();
-      events += new TextDecoder().decode(value).split('\n\n').length - 1;
-    }
+    await read(5);
+    simulator.release();
+    await read(10);
     expect(simulator.stats().aborted).toBe(0);
     stays.abort();
     await reader.read().catch(() => null);
@@ -152,11 +168,12 @@ describe('identical requests in flight', () => {
   });
 
   test('one that may not be shared is not', async () => {
-    const content = 'not shared [[sim:delay=200]]';
+    const content = 'not shared [[sim:hold=0]]';
     const header = { 'x-tokenrouter-dedup': 'off' };
-    const off = await Promise.all([1, 2].map(() => gateway.chat(key, body(content), header)));
+    const two = { calls: 2, followers: 0 };
+    const off = await meet(two, () => times(2, () => gateway.chat(key, body(content), header)));
     expect(off.map(role)).toEqual(['off', 'off']);
-    const stored = await Promise.all([1, 2].map(() => gateway.chat(key, body(content, { store: true }))));
+    const stored = await meet(two, () => times(2, () => gateway.chat(key, body(content, { store: true }))));
     expect(stored.map(role)).toEqual(['off', 'off']);
     expect(simulator.stats().received).toBe(4);
   });

@@ -5,6 +5,7 @@ import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
 import { environmentSchema } from '../src/config/environment.ts';
 import { METRICS, type MetricName } from '../src/telemetry/catalogue.ts';
 import { eventually, startGateway, type Gateway } from './support/gateway.ts';
+import { meeting } from './support/meeting.ts';
 import { freePort, startPrometheus } from './support/prometheus.ts';
 
 const FOLDER = join(import.meta.dir, '../deployments');
@@ -349,8 +350,8 @@ describe('with a gateway that runs', () => {
       const { key } = await gateway.createKey();
       // A bit of everything: streamed, shared, refused.
       await (await gateway.chat(key, body('stream', { stream: true }))).text();
-      await Promise.all(
-        [1, 2].map(() => gateway.chat(key, body('[[sim:delay=50]] twice')).then((one) => one.text())),
+      await meeting(gateway, simulator, { calls: 1, followers: 1 }, () =>
+        [1, 2].map(() => gateway.chat(key, body('[[sim:hold=0]] twice'))),
       );
       await gateway.chat('sk-tr-unknown', body('refused'));
 

@@ -269,9 +269,10 @@ describe('revocation', () => {
 
   test('leaves what runs alone', async () => {
     const { id, key } = await gateway.createKey();
-    const running = gateway.chat(key, { ...chatBody('[[sim:delay=150]] run on'), stream: true });
+    const running = gateway.chat(key, { ...chatBody('[[sim:hold=0]] run on'), stream: true });
     await eventually(() => simulator.stats().inFlight === 1, 'the vendor works');
     await gateway.admin('DELETE', `/admin/api-keys/${id}`);
+    simulator.release();
     const text = await (await running).text();
     expect(text).toEndWith('data: [DONE]\n\n');
     expect(await settledUsd(gateway, id)).toBeGreaterThan(0);
@@ -286,9 +287,11 @@ describe('what a key has used', () => {
     expect(await keyView(first, id)).toMatchObject({ spent_usd: 0, held_usd: 0, last_used_at: null });
 
     const startedAtMs = Date.now();
-    const running = first.chat(key, chatBody('[[sim:delay=300]] hold'));
+    const running = first.chat(key, chatBody('[[sim:hold=0]]'));
     await eventually(async () => (await keyView(first, id)).held_usd > 0, 'money is held');
     expect((await keyView(first, id)).spent_usd).toBe(0);
+    await eventually(() => simulator.stats().inFlight === 1, 'the vendor works');
+    simulator.release();
     const costUsd = Number((await running).headers.get('x-tokenrouter-cost-usd'));
     expect(costUsd).toBeGreaterThan(0);
     const view = await keyView(first, id);

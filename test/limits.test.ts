@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
 import { expectError } from './support/errors.ts';
 import { eventually, startGateway, type Gateway } from './support/gateway.ts';
+import { meeting } from './support/meeting.ts';
 import { openRaw, rawChat, type RawConnection } from './support/raw-http.ts';
 import { completion, startVendor } from './support/vendor.ts';
 
@@ -113,8 +114,10 @@ describe('requests at once', () => {
   test('a follower takes no place at the provider', async () => {
     await using gateway = await start({ PROVIDER_CONCURRENT_LIMIT: '1' });
     const { key } = await gateway.createKey();
-    const same = body('[[sim:delay=300]]');
-    const answers = await Promise.all(Array.from({ length: 6 }, () => gateway.chat(key, same)));
+    const same = body('[[sim:hold=0]]');
+    const answers = await meeting(gateway, simulator, { calls: 1, followers: 5 }, () =>
+      Array.from({ length: 6 }, () => gateway.chat(key, same)),
+    );
     expect(answers.map((one) => one.status)).toEqual([200, 200, 200, 200, 200, 200]);
   });
 

@@ -106,6 +106,13 @@ class House {
     });
   }
 
+  health(): Promise<Response> {
+    return fetch(`http://127.0.0.1:${this.port}/health/ready`, {
+      headers: { connection: 'close' },
+      signal: AbortSignal.timeout(1_000),
+    });
+  }
+
   /** Every one of these is answered; a connection that lands on a dead or stuck thread is tried again. */
   async answers(count: number): Promise<void> {
     for (let index = 0; index < count; index++) {
@@ -158,10 +165,7 @@ describe('supervision', () => {
       expect(new Set(claims.map((word) => word >>> 20)).has(1)).toBe(false);
       expect(house.memory.money[MONEY.held]).toBe(0);
       await eventually(async () => {
-        const ready = await fetch(`http://127.0.0.1:${house.port}/health/ready`, {
-          headers: { connection: 'close' },
-          signal: AbortSignal.timeout(1_000),
-        }).catch(() => null);
+        const ready = await house.health().catch(() => null);
         return ready?.status === 200;
       }, 'ready again');
       await house.answers(8);
@@ -175,7 +179,7 @@ describe('supervision', () => {
     await house.start();
     await house.answers(2);
     // One call that many wait for, on both threads; whoever leads dies, the rest must still be answered.
-    const content = 'followed [[sim:delay=1500]]';
+    const content = 'followed [[sim:hold=0]]';
     const all = Array.from({ length: 30 }, () =>
       house.chat(content).then(
         (response) => response.status,
@@ -186,6 +190,8 @@ describe('supervision', () => {
     await eventually(() => sum(house.memory.inFlight) === 30, 'all in flight');
     const leader = house.memory.claims.find((word) => word !== 0)! >>> 20;
     house.of('proxy')[leader - 1]!.terminate();
+    await eventually(() => house.simulator.stats().received === 2 + 2, 'the survivors lead anew');
+    house.simulator.release();
     const statuses = await Promise.all(all);
     const survivors = statuses.filter((status) => status !== 0);
     expect(new Set(survivors)).toEqual(new Set([200]));
@@ -226,7 +232,7 @@ describe('supervision', () => {
   test('a thread whose own clients have left stays, at a stop, for the followers on another one', async () => {
     house = new House();
     await house.start();
-    const content = 'shared [[sim:chunks=30]] [[sim:interval=50]]';
+    const content = 'shared [[sim:hold=3]] [[sim:chunks=10]] [[sim:interval=20]]';
     const inFlight = (worker: number): number =>
       house.memory.inFlight[worker * 2]! + house.memory.inFlight[worker * 2 + 1]!;
     const leaves = new AbortController();
@@ -243,11 +249,24 @@ describe('supervision', () => {
       given.abort();
       await eventually(() => inFlight(led) === before, 'the follower has left');
     }
+    const reader = leader.body!.getReader();
+    let seen = '';
+    while (seen.split('\n\n').length <= 4) seen += Buffer.from((await reader.read()).value!).toString();
     leaves.abort();
-    await leader.text().catch(() => '');
+    await reader.read().catch(() => null);
     await eventually(() => inFlight(led) === 0, 'the leader has left');
     const text = follower.text();
-    await house.supervisor.drain(10_000);
+    const drained = house.supervisor.drain(10_000);
+    await eventually(
+      () =>
+        house.health().then(
+          () => false,
+          () => true,
+        ),
+      'nobody is let in',
+    );
+    house.simulator.release();
+    await drained;
     expect(await text).toEndWith('data: [DONE]\n\n');
   }, 40_000);
 

@@ -3,7 +3,7 @@ import type { Sleeper } from './delays.ts';
 /** Nobody waits longer for the others. */
 const BARRIER_DEADLINE_MS = 30_000;
 
-/** Holds requests until enough of them wait. One barrier for all; the newest request's number decides. */
+/** Holds requests until enough of them wait, or somebody opens it. One for all; the newest request's number decides. */
 export class Barrier {
   readonly #waiting = new Map<Sleeper, ReturnType<typeof setTimeout>>();
 
@@ -13,7 +13,11 @@ export class Barrier {
       if (this.#waiting.delete(sleeper)) sleeper.wake();
     };
     this.#waiting.set(sleeper, setTimeout(release, BARRIER_DEADLINE_MS));
-    if (this.#waiting.size < count) return;
+    if (this.#waiting.size >= count) this.open();
+  }
+
+  /** Wakes all who wait now; who comes later waits anew. */
+  open(): void {
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const [released, timer] of waiting) {

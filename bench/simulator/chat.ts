@@ -21,6 +21,8 @@ export interface ChatServices {
   readonly counters: Counters;
   readonly delays: Delays;
   readonly barrier: Barrier;
+  /** Where the `hold` directive waits for a release. */
+  readonly holds: Barrier;
   /** Wall clock in ms; tests move it. */
   readonly now: () => number;
 }
@@ -76,7 +78,7 @@ export function readJson(body: Buffer): Readonly<Record<string, unknown>> | stri
  * The life of one call:
  *
  *   arrive: credentials → read → decide the answer → look up the cache
- *     → barrier → delay (keep-alives meanwhile) → error asked for, or answer whole, or stream → store, bill
+ *     → barrier → hold → delay (keep-alives meanwhile) → error asked for, or answer whole, or stream → store, bill
  */
 export class ChatCall implements Sleeper {
   readonly #services: ChatServices;
@@ -91,7 +93,7 @@ export class ChatCall implements Sleeper {
   #visit = NO_VISIT;
   #usage!: Usage;
   #id = '';
-  #stage: 'barrier' | 'delay' | 'answer' = 'barrier';
+  #stage: 'barrier' | 'hold' | 'delay' | 'answer' = 'barrier';
   #keepAlivesSent = 0;
   #sender: StreamSender | null = null;
 
@@ -105,10 +107,11 @@ export class ChatCall implements Sleeper {
 
   /** Takes the request in; everything up to the first wait happens at once. */
   start(): void {
-    const { counters, barrier } = this.#services;
+    const { counters, barrier, holds } = this.#services;
     counters.arrived();
     this.#reply.onAbort = () => {
       barrier.leave(this);
+      holds.leave(this.#sender ?? this);
       if (this.#sender !== null) this.#bill(this.#sender.sentBytes);
       counters.left(this.#reply);
     };
@@ -135,13 +138,26 @@ export class ChatCall implements Sleeper {
     else this.wake();
   }
 
-  /** The barrier has opened or the time has come. */
+  /** The barrier has opened, the hold was released or the time has come. */
   wake(): void {
     if (this.#reply.closed) return;
-    if (this.#stage === 'barrier') this.#stage = 'delay';
+    if (this.#stage === 'barrier') {
+      this.#stage = 'hold';
+      if (this.#heldBack()) {
+        this.#services.holds.wait(Number.POSITIVE_INFINITY, this);
+        return;
+      }
+    }
+    if (this.#stage === 'hold') this.#stage = 'delay';
     if (this.#stage === 'delay' && this.#delay()) return;
     this.#stage = 'answer';
     this.#answer();
+  }
+
+  /** Before any byte: a stream that is held after so many chunks sees to it itself. */
+  #heldBack(): boolean {
+    const { hold } = this.#directives;
+    return hold === 0 || (hold > 0 && !this.#call.conversation.stream);
   }
 
   #read(): Call | VendorError {
@@ -237,6 +253,7 @@ export class ChatCall implements Sleeper {
       writer: this.#writer(),
       directives: this.#directives,
       delays: this.#services.delays,
+      holds: this.#services.holds,
       head: this.#keepAlivesSent > 0 ? '' : this.#chunkedHead(),
       errorEvent: () =>
         this.#dialect.errorEvent(vendorError(500, 'simulated failure in the stream'), this.#id),

@@ -15,6 +15,8 @@ export interface Directives {
   readonly size: number;
   /** Answer once so many requests wait. */
   readonly barrier: number;
+  /** Wait after so many content chunks until the test releases it; 0, or a body that is no stream: before any byte; −1: don't. */
+  readonly hold: number;
   /** Break off (FIN) after so many content chunks; 0: before any byte; −1: don't. */
   readonly break: number;
   /** As `break`, but with RST. */
@@ -40,6 +42,7 @@ export const NO_DIRECTIVES: Directives = {
   interval: 0,
   size: 0,
   barrier: 0,
+  hold: -1,
   break: -1,
   reset: -1,
   error: -1,
@@ -57,6 +60,7 @@ const LIMITS: Readonly<Record<DirectiveName, number>> = {
   interval: 60_000,
   size: 64 * 1024 * 1024,
   barrier: 100_000,
+  hold: 1_000_000,
   break: 1_000_000,
   reset: 1_000_000,
   error: 1_000_000,

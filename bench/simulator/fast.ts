@@ -59,6 +59,7 @@ const isSimple = (asked: Directives): boolean =>
   (asked.status === 0 &&
     asked.size === 0 &&
     asked.barrier === 0 &&
+    asked.hold === -1 &&
     asked.break === -1 &&
     asked.reset === -1 &&
     asked.error === -1 &&

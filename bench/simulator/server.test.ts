@@ -284,6 +284,54 @@ describe('directives', () => {
       expect(await Promise.all(others)).toEqual([200, 200]);
     }));
 
+  test('hold keeps an answer back until it is released, a stream after so many chunks', () =>
+    withSimulator({}, async (simulator) => {
+      for (const text of ['[[sim:hold=0]]', '[[sim:hold=3]]']) {
+        let answered = false;
+        const whole = completion(post(simulator, ask(text))).finally(() => {
+          answered = true;
+        });
+        await until(() => simulator.stats().inFlight === 1);
+        const other = await post(simulator, ask('not held'));
+        await other.text();
+        expect(answered).toBe(false);
+        simulator.release();
+        expect((await whole).choices).toHaveLength(1);
+      }
+      const response = await post(simulator, ask('[[sim:hold=2]] [[sim:chunks=4]]', { stream: true }));
+      const decoder = new TextDecoder();
+      let read = '';
+      const reader = response.body!.getReader();
+      // The role's chunk and two of content.
+      while (chunksOf(read).length < 3) read += decoder.decode((await reader.read()).value, { stream: true });
+      expect(chunksOf(read)).toHaveLength(3);
+      expect(simulator.stats().inFlight).toBe(1);
+      simulator.release();
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        read += decoder.decode(value, { stream: true });
+      }
+      expect(chunksOf(read)).toHaveLength(6);
+    }));
+
+  test('who leaves while held is forgotten', () =>
+    withSimulator({}, async (simulator) => {
+      for (const stream of [false, true]) {
+        const gone = new AbortController();
+        const before = simulator.stats().aborted;
+        const held = post(simulator, ask('[[sim:hold=1]]', { stream }), { signal: gone.signal })
+          .then((response) => response.text())
+          .catch(() => 'gone');
+        await until(() => simulator.stats().inFlight === 1);
+        gone.abort();
+        expect(await held).toBe('gone');
+        await until(() => simulator.stats().aborted === before + 1);
+        simulator.release();
+        expect(simulator.stats().inFlight).toBe(0);
+      }
+    }));
+
   test('delay holds the head back and is told by the upstream time', () =>
     withSimulator({}, async (simulator) => {
       for (const stream of [false, true]) {

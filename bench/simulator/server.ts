@@ -59,6 +59,8 @@ export interface Simulator {
   reset(): void;
   /** Moves the clock of caches and prices forward. */
   advance(byMs: number): void;
+  /** Lets the calls go on that wait by their `hold` directive. */
+  release(): void;
   stop(): Promise<void>;
 }
 
@@ -78,6 +80,7 @@ export function startSimulator(options: SimulatorOptions): Simulator {
     counters: new Counters(),
     delays: new Delays(() => performance.now()),
     barrier: new Barrier(),
+    holds: new Barrier(),
     now: () => wallClock() + advancedMs,
   };
   const stats = (): SimulatorStats => ({ ...services.counters.counts(), bill: services.biller.bill() });
@@ -131,10 +134,12 @@ export function startSimulator(options: SimulatorOptions): Simulator {
     requests: () => recorded,
     reset,
     advance,
+    release: () => services.holds.open(),
     stop: () => {
       server.stop();
       services.delays.stop();
       services.barrier.stop();
+      services.holds.stop();
       return Promise.resolve();
     },
   };

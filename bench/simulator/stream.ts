@@ -1,3 +1,4 @@
+import type { Barrier } from './barrier.ts';
 import type { Delays, Sleeper } from './delays.ts';
 import type { AnswerWriter } from './dialects/types.ts';
 import type { Directives } from './directives.ts';
@@ -13,6 +14,7 @@ export interface StreamPlan {
   readonly writer: AnswerWriter;
   readonly directives: Directives;
   readonly delays: Delays;
+  readonly holds: Barrier;
   /** Goes out with the first events; empty when it has left already. */
   readonly head: string;
   /** The event that a test's `error` directive asks for. */
@@ -34,12 +36,15 @@ export class StreamSender implements Sleeper {
   /** A content step whose time has not come. */
   #held: Step | null = null;
   #contentSent = 0;
+  /** Content chunks after which it waits to be released; −1: none, or it was. */
+  #holdAt: number;
   #finished = 0;
   #sentBytes = 0;
 
   constructor(plan: StreamPlan) {
     this.#plan = plan;
     this.#out = plan.head;
+    this.#holdAt = plan.directives.hold > 0 ? plan.directives.hold : -1;
   }
 
   get sentBytes(): number {
@@ -48,9 +53,15 @@ export class StreamSender implements Sleeper {
 
   /** Sends until the stream ends or has to wait. */
   run(): void {
-    const { reply, steps, directives, delays } = this.#plan;
+    const { reply, steps, directives, delays, holds } = this.#plan;
     while (!reply.closed) {
       if (this.#endedEarly()) return;
+      if (this.#contentSent === this.#holdAt) {
+        this.#holdAt = -1;
+        this.#flush();
+        holds.wait(Number.POSITIVE_INFINITY, this);
+        return;
+      }
       const held = this.#held;
       const step = held ?? (steps.next().value as Step | undefined);
       this.#held = null;
