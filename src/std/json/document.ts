@@ -20,8 +20,12 @@ export const Kind = { Null: 0, False: 1, True: 2, Number: 3, String: 4, Array: 5
 export type Kind = (typeof Kind)[keyof typeof Kind];
 
 const MAX_DEPTH = 512;
-/** Bounds the tape to 64 MiB, whatever the text; a prompt has a value in every 50 bytes. */
-const MAX_NODES = 4 * 1024 * 1024;
+/**
+ * Bounds the tape to 16 MiB and the time that one text can take a thread, whatever it is made of: four times as many, all of them
+ * keys that have to be sorted, took most of a second, after which a thread counts as stuck. Prompts have a value or a key in
+ * every 10 bytes at the densest: 10 MB of those pass.
+ */
+const MAX_NODES = 1024 * 1024;
 const KIND = 7;
 const CANONICAL = 8;
 /** Integers of the tape per node. */
