@@ -32,8 +32,8 @@ export class AnswerClient implements AnswerConsumer {
   #cursor: Cursor | null = null;
   #head: AnswerHead | null = null;
   #streaming = false;
-  /** Of a whole answer. */
-  readonly #body = new Gathered();
+  /** Of a whole answer, once some of it has come: thousands wait for that at a time. */
+  #body: Gathered | null = null;
   /** The client has left, or has had everything. */
   #over = false;
 
@@ -53,7 +53,7 @@ export class AnswerClient implements AnswerConsumer {
   leave(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#body.clear();
+    this.#body = null;
     this.#cursor?.detach();
   }
 
@@ -72,6 +72,7 @@ export class AnswerClient implements AnswerConsumer {
       }
       return this.#request.write(bytes, start, end);
     }
+    this.#body ??= new Gathered();
     this.#body.add(bytes, start, end);
     return true;
   }
@@ -83,9 +84,12 @@ export class AnswerClient implements AnswerConsumer {
     if (head.streamed) this.#request.end();
     else {
       const fields = head.fields + this.#events.fields(head, meta);
-      this.#body.join();
-      const { bytes, end, start } = this.#body;
-      this.#request.send(head.status, fields, bytes, start, end);
+      const body = this.#body;
+      if (body === null) this.#request.send(head.status, fields, '');
+      else {
+        body.join();
+        this.#request.send(head.status, fields, body.bytes, body.start, body.end);
+      }
     }
     this.#events.finished(meta, null, head.streamed);
   }

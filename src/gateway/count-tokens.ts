@@ -129,9 +129,11 @@ function ask(request: Incoming, deps: ChatDeps, provider: Provider, body: Uint8A
     },
     new Count(resolve, reject),
   );
-  request.onAbort = () => {
-    call.abort();
-    reject(new GatewayError('client_closed_request', 'The client left before its answer.'));
+  request.watch = {
+    clientLeft: () => {
+      call.abort();
+      reject(new GatewayError('client_closed_request', 'The client left before its answer.'));
+    },
   };
   return promise;
 }

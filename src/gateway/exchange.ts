@@ -8,7 +8,7 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { Prepared } from '../pipeline/pipeline.ts';
 import type { DedupRole } from '../shared/labels.ts';
 import type { KeyRecord } from '../storage/key-record.ts';
-import type { Incoming } from '../server/incoming.ts';
+import type { ClientWatch, Incoming } from '../server/incoming.ts';
 import { fieldLine } from '../server/reply-head.ts';
 import type { Place } from './admission.ts';
 import { answerWith, asGatewayError, errorAnswer } from './answers.ts';
@@ -26,7 +26,7 @@ const NO_WARNINGS: readonly string[] = [];
  *
  * Driven by the answer's events; every way out goes through {@link #close}, once.
  */
-export class Exchange implements ClientEvents, VendorCallOwner {
+export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
   readonly #request: Incoming;
   readonly requestId: string;
   readonly #key: KeyRecord;
@@ -84,7 +84,8 @@ export class Exchange implements ClientEvents, VendorCallOwner {
   /** Sets it going; the answer comes when it comes. */
   run(): void {
     this.#deps.quota.touch(this.#key.slot, this.#deps.wallClockMs());
-    this.#request.onAbort = () => this.#leave();
+    this.#request.watch = this;
+    this.#request.forgetHead();
     this.#lookUp();
   }
 
@@ -230,8 +231,7 @@ export class Exchange implements ClientEvents, VendorCallOwner {
     this.#deps.recorder.dedupRole(role);
   }
 
-  /** The client is gone. */
-  #leave(): void {
+  clientLeft(): void {
     if (this.#closed) return;
     this.#client?.leave();
     this.#close(499);

@@ -34,7 +34,7 @@ export class BlockChain {
 
   /** 16 hexadecimal digits. */
   get hex(): string {
-    return hex32(this.#high) + hex32(this.#low);
+    return hex64(this.#high, this.#low);
   }
 
   /** The lower 32 bits, unsigned. */
@@ -81,6 +81,9 @@ export class BlockChain {
     canonical.truncate(from);
   }
 }
+
+/** 16 hexadecimal digits of two halves of 32 bits. */
+export const hex64 = (high: number, low: number): string => hex32(high) + hex32(low);
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 

@@ -5,6 +5,7 @@ import type { DialectId, ModelRoute } from '../providers/types.ts';
 import { JsonDocument } from '../std/json/document.ts';
 import { IntList } from '../std/json/int-list.ts';
 import { CanonicalWriter } from '../std/json/writer.ts';
+import type { ChainState } from './block-chain.ts';
 import { Edits } from './edits.ts';
 import { Spans } from './spans.ts';
 
@@ -131,7 +132,7 @@ export class Envelope {
 
   // Hasher
   fullHash: Uint8Array = NO_BYTES;
-  prefixHash = '';
+  prefixHash: ChainState = { low: 0, high: 0 };
   affinityHash = 0;
 
   // Outbound Adapter

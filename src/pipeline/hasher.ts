@@ -37,7 +37,7 @@ export function hasher(secret: Uint8Array | undefined): Stage {
       if (first >= blocks.historyEnd) chain.state = prefix;
       for (let index = first + 1; index < blocks.historyEnd; index++)
         chain.addSent(envelope, messages.start(index), messages.end(index));
-      envelope.prefixHash = chain.hex;
+      envelope.prefixHash = chain.state;
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { DialectId, ModelRoute } from '../providers/types.ts';
+import { hex64 } from './block-chain.ts';
 import { Envelope, type PipelineInput, type Stage, type StageName } from './envelope.ts';
 import { stagesInOrder, type StageOptions } from './order.ts';
 
@@ -34,10 +35,10 @@ export class Prepared {
   readonly bodyBytes: number;
   /** 32 bytes. */
   readonly fullHash: Uint8Array;
-  /** 16 hexadecimal digits. */
-  readonly prefixHash: string;
   /** 32 bits, unsigned; the same for every turn of a conversation. */
   readonly affinityHash: number;
+  readonly #prefixHigh: number;
+  readonly #prefixLow: number;
   #parts: readonly Uint8Array[];
 
   constructor(envelope: Envelope) {
@@ -56,9 +57,15 @@ export class Prepared {
     this.inputBytes = envelope.input.body.byteLength;
     this.bodyBytes = envelope.body.reduce((sum, part) => sum + part.byteLength, 0);
     this.fullHash = envelope.fullHash;
-    this.prefixHash = envelope.prefixHash;
+    this.#prefixHigh = envelope.prefixHash.high;
+    this.#prefixLow = envelope.prefixHash.low;
     this.affinityHash = envelope.affinityHash;
     this.#parts = envelope.body;
+  }
+
+  /** 16 hexadecimal digits, made when asked for: a call that waits for its vendor holds no pieces of them. */
+  get prefixHash(): string {
+    return hex64(this.#prefixHigh, this.#prefixLow);
   }
 
   /** The vendor's body in one piece; empty once it was taken. Joins the parts where there are several. */

@@ -1,4 +1,4 @@
-import type { HeaderFields } from '../http1/fields.ts';
+import { HeaderFields } from '../http1/fields.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 
 /** The client left, fell silent or broke the framing before its request was whole. */
@@ -10,6 +10,13 @@ export class ClientGoneError extends Error {
 export class BodyTooLargeError extends Error {
   override readonly name = 'BodyTooLargeError';
 }
+
+/** Is told that a client has left before its answer was complete; once. */
+export interface ClientWatch {
+  clientLeft(): void;
+}
+
+const NO_FIELDS = new HeaderFields('', []);
 
 /** The connection that carries a request; only the one that is its turn may speak. */
 export interface Carrier {
@@ -36,13 +43,13 @@ export interface Carrier {
 export class Incoming {
   readonly method: string;
   /** As it came, without the query. */
-  readonly path: string;
-  readonly fields: HeaderFields;
+  path: string;
+  fields: HeaderFields;
   readonly http10: boolean;
   /** The connection carries further requests after this one. */
   keepAlive: boolean;
-  /** The client left before its answer was complete. Called once. */
-  onAbort: (() => void) | null = null;
+  /** An object and no closure: there is one for every request in flight. */
+  watch: ClientWatch | null = null;
   /** The client takes bytes again after a {@link write} that answered false. */
   onDrain: (() => void) | null = null;
   #carrier: Carrier | null;
@@ -73,6 +80,12 @@ export class Incoming {
   readBody(maxBytes: number): Uint8Array | Promise<Uint8Array> {
     if (this.#carrier === null) throw new ClientGoneError('the client has left');
     return this.#carrier.readBody(maxBytes);
+  }
+
+  /** Path and fields have been read: a request that waits for its answer does not keep them alive. */
+  forgetHead(): void {
+    this.path = '';
+    this.fields = NO_FIELDS;
   }
 
   /** A whole answer. `fields`: lines with their ends; of a body in bytes, `body[start, end)` goes out. */
@@ -111,14 +124,14 @@ export class Incoming {
   /** For the connection: the client has left. */
   abort(): void {
     if (this.#carrier === null) return;
-    const { onAbort } = this;
+    const { watch } = this;
     this.#release();
-    onAbort?.();
+    watch?.clientLeft();
   }
 
   #release(): void {
     this.#carrier = null;
-    this.onAbort = null;
+    this.watch = null;
     this.onDrain = null;
   }
 }

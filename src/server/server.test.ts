@@ -251,8 +251,10 @@ describe('an answer in pieces', () => {
     stuck.socket.pause();
     stuck.send(GET);
     await until(() => asked[1] !== undefined);
-    asked[1]!.onAbort = () => {
-      left = true;
+    asked[1]!.watch = {
+      clientLeft: () => {
+        left = true;
+      },
     };
     server.pass(999);
     expect(left).toBe(false);
@@ -263,9 +265,11 @@ describe('an answer in pieces', () => {
   test('a client that leaves is told of, once', async () => {
     let aborts = 0;
     using server = new TestServer((request) => {
-      request.onAbort = () => {
-        aborts++;
-        request.send(200, '', 'too late');
+      request.watch = {
+        clientLeft: () => {
+          aborts++;
+          request.send(200, '', 'too late');
+        },
       };
     });
     const client = await server.client();
@@ -294,7 +298,7 @@ describe('bounds', () => {
 
   test('a client that says nothing, or not all of a head, is ended; one whose request is worked on is not', async () => {
     using server = new TestServer((request) => {
-      request.onAbort = () => {};
+      request.watch = { clientLeft: () => {} };
     });
     const silent = await server.client();
     const half = await server.client();
