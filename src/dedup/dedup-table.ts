@@ -1,4 +1,5 @@
 import type { UnclaimedReason } from '../shared/labels.ts';
+import { type Chained, HashTable, hashText } from '../std/hash-table.ts';
 import { Answer, type AnswerOwner, type AnswerProducer } from './answer.ts';
 import type { ClaimTable } from './claim-table.ts';
 import { RemoteConsumer, type PeerMessage, type ToFollower, type ToLeader } from './peer-protocol.ts';
@@ -37,10 +38,11 @@ export interface DedupOptions {
 }
 
 /** A call that is led here and can be joined. */
-class Led implements Lead, AnswerOwner {
+class Led implements Lead, AnswerOwner, Chained<string, Led> {
   readonly role = 'leader';
   readonly answer: Answer;
   readonly key: string;
+  nextInBucket: Led | null = null;
   /** Its word in the claim table. */
   readonly index: number;
   readonly startedAtMs: number;
@@ -90,9 +92,8 @@ class Unshared implements Lead {
   }
 }
 
-interface Followed extends AnswerOwner, AnswerProducer {
+interface Followed extends AnswerOwner, AnswerProducer, Chained<string, Followed> {
   readonly answer: Answer;
-  readonly key: string;
   readonly id: number;
   readonly incarnation: number;
   readonly port: MessagePort;
@@ -102,8 +103,24 @@ interface Followed extends AnswerOwner, AnswerProducer {
   wanted: boolean;
 }
 
+/** A call that is followed, by the number that the messages about it carry. */
+class Ticket implements Chained<number, Ticket> {
+  readonly key: number;
+  readonly followed: Followed;
+  nextInBucket: Ticket | null = null;
+
+  constructor(followed: Followed) {
+    this.key = followed.id;
+    this.followed = followed;
+  }
+}
+
 /** By Buffer's own method on the bare array: to ask a small array for its `buffer` moves it out of the collected heap. */
 const keyOf = (hash: Uint8Array): string => Buffer.prototype.toString.call(hash, 'latin1');
+
+/** Of a {@link keyOf}: other bytes of the hash than those that choose a bucket of the claim table. */
+const hashOfKey = (key: string): number =>
+  key.charCodeAt(7) | (key.charCodeAt(8) << 8) | (key.charCodeAt(9) << 16) | (key.charCodeAt(10) << 24);
 
 /**
  * One proxy thread's calls in flight: those it leads and those it follows on other threads.
@@ -120,11 +137,11 @@ const keyOf = (hash: Uint8Array): string => Buffer.prototype.toString.call(hash,
  */
 export class DedupTable {
   readonly #options: DedupOptions;
-  readonly #led = new Map<string, Led>();
-  readonly #followed = new Map<string, Followed>();
-  readonly #followedById = new Map<number, Followed>();
+  readonly #led = new HashTable<string, Led>(hashOfKey);
+  readonly #followed = new HashTable<string, Followed>(hashOfKey);
+  readonly #tickets = new HashTable<number, Ticket>((id) => id);
   readonly #peers = new Map<number, MessagePort>();
-  readonly #remote = new Map<string, RemoteConsumer>();
+  readonly #remote = new HashTable<string, RemoteConsumer>(hashText);
   readonly #sweep: ReturnType<typeof setInterval>;
   #nextId = 1;
 
@@ -152,13 +169,13 @@ export class DedupTable {
   acquire(hash: Uint8Array, attempt: number): Lead | Follow {
     const key = keyOf(hash);
     const led = this.#led.get(key);
-    if (led !== undefined) {
+    if (led !== null) {
       if (!this.#expired(led) && led.answer.joinable) return { role: 'follower', answer: led.answer };
       this.release(led);
     }
     if (attempt >= MAX_ATTEMPTS) return this.#unclaimed(key, 'attempts');
     const followed = this.#followed.get(key);
-    if (followed !== undefined) return { role: 'follower', answer: followed.answer };
+    if (followed !== null) return { role: 'follower', answer: followed.answer };
     const claim = this.#options.claims.claim(hash);
     switch (claim.kind) {
       case 'claimed':
@@ -187,23 +204,23 @@ export class DedupTable {
   onPeerDead(incarnation: number): void {
     this.#peers.get(incarnation)?.close();
     this.#peers.delete(incarnation);
-    for (const followed of this.#followedById.values()) {
+    for (const { followed } of this.#tickets.items()) {
       if (followed.incarnation !== incarnation) continue;
       this.#forget(followed);
       const { answer } = followed;
       if (answer.begun) answer.fail('upstream_closed', 'The thread that led this call has ended.');
       else answer.gone();
     }
-    for (const [name, consumer] of this.#remote) {
+    for (const consumer of this.#remote.items()) {
       if (consumer.incarnation !== incarnation) continue;
-      this.#remote.delete(name);
+      this.#remote.remove(consumer);
       consumer.detach();
     }
   }
 
   /** Releases what has run for longer than the TTL. Called by an interval; tests call it with a clock of their own. */
   expire(): void {
-    for (const led of this.#led.values()) if (this.#expired(led)) this.release(led);
+    for (const led of this.#led.items()) if (this.#expired(led)) this.release(led);
   }
 
   /** Followers on other threads that have not had everything yet. */
@@ -213,8 +230,8 @@ export class DedupTable {
 
   close(): void {
     clearInterval(this.#sweep);
-    for (const led of this.#led.values()) this.release(led);
-    for (const followed of this.#followedById.values()) clearTimeout(followed.timer);
+    for (const led of this.#led.items()) this.release(led);
+    for (const { followed } of this.#tickets.items()) clearTimeout(followed.timer);
     for (const port of this.#peers.values()) port.close();
   }
 
@@ -225,7 +242,7 @@ export class DedupTable {
 
   #lead(key: string, index: number): Lead {
     const led = new Led(this, this.#options.budget, key, index, this.#options.now());
-    this.#led.set(key, led);
+    this.#led.add(led);
     return led;
   }
 
@@ -235,8 +252,7 @@ export class DedupTable {
 
   /** Out of the table and the word cleared, in one synchronous block; twice is harmless. Called by {@link Lead.release}. */
   release(led: Led): void {
-    if (this.#led.get(led.key) !== led) return;
-    this.#led.delete(led.key);
+    if (!this.#led.remove(led)) return;
     if (led.index !== UNCLAIMED) this.#options.claims.release(led.index);
     led.answer.closeToJoiners();
   }
@@ -253,6 +269,7 @@ export class DedupTable {
     const followed: Followed = {
       answer,
       key,
+      nextInBucket: null,
       id,
       incarnation,
       port,
@@ -260,9 +277,7 @@ export class DedupTable {
       unacknowledged: 0,
       wanted: true,
       // Out of the map, so that the next request follows the leader anew; it lives on for those it has.
-      onNotJoinable: () => {
-        if (this.#followed.get(key) === followed) this.#followed.delete(key);
-      },
+      onNotJoinable: () => void this.#followed.remove(followed),
       onAbandoned: () => {
         this.#leave(followed);
         answer.gone();
@@ -274,8 +289,8 @@ export class DedupTable {
     };
     answer.owner = followed;
     answer.producer = followed;
-    this.#followed.set(key, followed);
-    this.#followedById.set(id, followed);
+    this.#followed.add(followed);
+    this.#tickets.add(new Ticket(followed));
     send(port, { t: 'join', id, hash: key });
     return { role: 'follower', answer };
   }
@@ -287,8 +302,9 @@ export class DedupTable {
 
   #forget(followed: Followed): void {
     clearTimeout(followed.timer);
-    this.#followedById.delete(followed.id);
-    if (this.#followed.get(followed.key) === followed) this.#followed.delete(followed.key);
+    const ticket = this.#tickets.get(followed.id);
+    if (ticket !== null) this.#tickets.remove(ticket);
+    this.#followed.remove(followed);
   }
 
   /** Tells the leader's thread that bytes have found room, or keeps it waiting while no client here takes any. */
@@ -307,8 +323,9 @@ export class DedupTable {
 
   /** The asking side. A reply that nobody waits for any more is dropped by its id. */
   #follow(message: ToFollower): void {
-    const followed = this.#followedById.get(message.id);
-    if (followed === undefined) return;
+    const ticket = this.#tickets.get(message.id);
+    if (ticket === null) return;
+    const { followed } = ticket;
     const { answer } = followed;
     clearTimeout(followed.timer);
     switch (message.t) {
@@ -340,26 +357,29 @@ export class DedupTable {
 
   /** The leading side. */
   #serve(incarnation: number, port: MessagePort, message: ToLeader): void {
-    const name = `${incarnation}:${message.id}`;
+    const key = RemoteConsumer.keyOf(incarnation, message.id);
     switch (message.t) {
       case 'taken':
-        this.#remote.get(name)?.taken(message.bytes);
+        this.#remote.get(key)?.taken(message.bytes);
         break;
       case 'leave': {
-        const consumer = this.#remote.get(name);
-        this.#remote.delete(name);
-        consumer?.detach();
+        const consumer = this.#remote.get(key);
+        if (consumer === null) break;
+        this.#remote.remove(consumer);
+        consumer.detach();
         break;
       }
       case 'join': {
         const led = this.#led.get(message.hash);
-        if (led === undefined || !led.answer.joinable) {
+        if (led === null || !led.answer.joinable) {
           send(port, { t: 'gone', id: message.id });
           break;
         }
         send(port, { t: 'snapshot', id: message.id });
-        const consumer = new RemoteConsumer(incarnation, port, message.id, () => this.#remote.delete(name));
-        this.#remote.set(name, consumer);
+        const consumer = new RemoteConsumer(incarnation, port, message.id, (over) =>
+          this.#remote.remove(over),
+        );
+        this.#remote.add(consumer);
         consumer.cursor = led.answer.attach(consumer);
         break;
       }

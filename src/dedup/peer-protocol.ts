@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../errors/catalogue.ts';
+import type { Chained } from '../std/hash-table.ts';
 import type { AnswerConsumer, AnswerHead, AnswerMeta, Cursor } from './answer.ts';
 
 /** From the thread that follows to the thread that leads. `id` is the asking thread's, used once. */
@@ -23,19 +24,28 @@ export type PeerMessage = ToLeader | ToFollower;
 const WINDOW_BYTES = 256 * 1024;
 
 /** A follower on another thread, as the leader's answer sees it: one more client. */
-export class RemoteConsumer implements AnswerConsumer {
+export class RemoteConsumer implements AnswerConsumer, Chained<string, RemoteConsumer> {
+  /** {@link keyOf}. */
+  readonly key: string;
+  nextInBucket: RemoteConsumer | null = null;
   readonly incarnation: number;
   readonly #port: MessagePort;
   readonly #id: number;
-  readonly #over: () => void;
+  readonly #over: (consumer: RemoteConsumer) => void;
   #cursor: Cursor | null = null;
   #onTheWay = 0;
 
-  constructor(incarnation: number, port: MessagePort, id: number, over: () => void) {
+  constructor(incarnation: number, port: MessagePort, id: number, over: (consumer: RemoteConsumer) => void) {
+    this.key = RemoteConsumer.keyOf(incarnation, id);
     this.incarnation = incarnation;
     this.#port = port;
     this.#id = id;
     this.#over = over;
+  }
+
+  /** Ids are the asking thread's own. */
+  static keyOf(incarnation: number, id: number): string {
+    return `${incarnation}:${id}`;
   }
 
   set cursor(cursor: Cursor) {
@@ -65,17 +75,17 @@ export class RemoteConsumer implements AnswerConsumer {
   }
 
   onEnd(meta: AnswerMeta | null): void {
-    this.#over();
+    this.#over(this);
     this.#send({ t: 'end', id: this.#id, meta });
   }
 
   onError(code: ErrorCode, message: string): void {
-    this.#over();
+    this.#over(this);
     this.#send({ t: 'fail', id: this.#id, code, message });
   }
 
   onGone(): void {
-    this.#over();
+    this.#over(this);
     this.#send({ t: 'gone', id: this.#id });
   }
 

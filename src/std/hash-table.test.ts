@@ -1,0 +1,84 @@
+import { edenGC, fullGC, heapStats } from 'bun:jsc';
+import { describe, expect, test } from 'bun:test';
+import { type Chained, HashTable, hashText } from './hash-table.ts';
+
+class Item implements Chained<string, Item> {
+  readonly key: string;
+  nextInBucket: Item | null = null;
+
+  constructor(key: string) {
+    this.key = key;
+  }
+}
+
+/** Deterministic: the same run every time. */
+function numbers(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
+
+describe('HashTable', () => {
+  test.each([
+    ['hashes that spread', hashText],
+    ['one hash for all', () => 7],
+    ['negative hashes', (key: string) => -hashText(key)],
+  ])('does what a Map does: %s', (_, hash) => {
+    const number = numbers(1);
+    const table = new HashTable<string, Item>(hash);
+    const twin = new Map<string, Item>();
+    for (let step = 0; step < 5_000; step++) {
+      const key = `key ${number(400)}`;
+      const known = twin.get(key);
+      expect(table.get(key)).toBe(known ?? null);
+      if (known === undefined) {
+        const item = new Item(key);
+        table.add(item);
+        twin.set(key, item);
+        expect(table.remove(new Item(key))).toBe(false);
+      } else {
+        expect(table.remove(known)).toBe(true);
+        expect(table.remove(known)).toBe(false);
+        expect(known.nextInBucket).toBeNull();
+        twin.delete(key);
+      }
+      expect(table.size).toBe(twin.size);
+    }
+    expect(new Set(table.items())).toEqual(new Set(twin.values()));
+  });
+
+  test('its items may be removed and added while one goes over them', () => {
+    const table = new HashTable<string, Item>(hashText);
+    for (let index = 0; index < 100; index++) table.add(new Item(`${index}`));
+    for (const item of table.items()) {
+      table.remove(item);
+      table.add(new Item(`${item.key}'`));
+    }
+    expect(table.size).toBe(100);
+    expect(table.items().every(({ key }) => key.endsWith("'"))).toBe(true);
+  });
+
+  test('items that came and went do not keep later ones alive until everything is collected', () => {
+    const table = new HashTable<string, Item>(hashText);
+    const inFlight: Item[] = [];
+    let count = 0;
+    const objects = (): number => heapStats().objectTypeCounts['Object'] ?? 0;
+    const comeAndGo = (): void => {
+      for (let index = 0; index < 20_000; index++) {
+        const item = new Item(`${count++}`);
+        table.add(item);
+        inFlight.push(item);
+        if (inFlight.length > 34) table.remove(inFlight.shift()!);
+      }
+      edenGC();
+    };
+    fullGC();
+    comeAndGo();
+    const before = objects();
+    for (let round = 0; round < 4; round++) comeAndGo();
+    // A Map of the same items keeps 14,000 more a round.
+    expect(objects() - before).toBeLessThan(4_000);
+  });
+});
