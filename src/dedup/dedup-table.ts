@@ -1,5 +1,5 @@
 import type { UnclaimedReason } from '../shared/labels.ts';
-import { type Chained, HashTable, hashText } from '../std/hash-table.ts';
+import { type Chained, type Hashing, HashTable, SERIAL, TEXT } from '../std/hash-table.ts';
 import { Answer, type AnswerOwner, type AnswerProducer } from './answer.ts';
 import type { ClaimTable } from './claim-table.ts';
 import { RemoteConsumer, type PeerMessage, type ToFollower, type ToLeader } from './peer-protocol.ts';
@@ -38,17 +38,18 @@ export interface DedupOptions {
 }
 
 /** A call that is led here and can be joined. */
-class Led implements Lead, AnswerOwner, Chained<string, Led> {
+class Led implements Lead, AnswerOwner, Chained<Uint8Array, Led> {
   readonly role = 'leader';
   readonly answer: Answer;
-  readonly key: string;
+  /** FullHash. */
+  readonly key: Uint8Array;
   nextInBucket: Led | null = null;
   /** Its word in the claim table. */
   readonly index: number;
   readonly startedAtMs: number;
   readonly #table: Releasing;
 
-  constructor(table: Releasing, budget: ReplayBudget, key: string, index: number, nowMs: number) {
+  constructor(table: Releasing, budget: ReplayBudget, key: Uint8Array, index: number, nowMs: number) {
     this.#table = table;
     this.answer = new Answer(budget);
     this.answer.owner = this;
@@ -92,7 +93,7 @@ class Unshared implements Lead {
   }
 }
 
-interface Followed extends AnswerOwner, AnswerProducer, Chained<string, Followed> {
+interface Followed extends AnswerOwner, AnswerProducer, Chained<Uint8Array, Followed> {
   readonly answer: Answer;
   readonly id: number;
   readonly incarnation: number;
@@ -115,12 +116,22 @@ class Ticket implements Chained<number, Ticket> {
   }
 }
 
-/** By Buffer's own method on the bare array: to ask a small array for its `buffer` moves it out of the collected heap. */
-const keyOf = (hash: Uint8Array): string => Buffer.prototype.toString.call(hash, 'latin1');
+const HASH_BYTES = 32;
 
-/** Of a {@link keyOf}: other bytes of the hash than those that choose a bucket of the claim table. */
-const hashOfKey = (key: string): number =>
-  key.charCodeAt(7) | (key.charCodeAt(8) << 8) | (key.charCodeAt(9) << 16) | (key.charCodeAt(10) << 24);
+const FULL_HASH: Hashing<Uint8Array> = {
+  // Other bytes than those that choose a bucket of the claim table.
+  hash: (bytes) => bytes[8]! | (bytes[9]! << 8) | (bytes[10]! << 16) | (bytes[11]! << 24),
+  equal(one, other) {
+    for (let index = 0; index < HASH_BYTES; index++) if (one[index] !== other[index]) return false;
+    return true;
+  },
+};
+
+/**
+ * For messages. By Buffer's own method on the bare array: to ask a small array for its `buffer` moves it out of the collected
+ * heap.
+ */
+const textOf = (hash: Uint8Array): string => Buffer.prototype.toString.call(hash, 'latin1');
 
 /**
  * One proxy thread's calls in flight: those it leads and those it follows on other threads.
@@ -137,11 +148,11 @@ const hashOfKey = (key: string): number =>
  */
 export class DedupTable {
   readonly #options: DedupOptions;
-  readonly #led = new HashTable<string, Led>(hashOfKey);
-  readonly #followed = new HashTable<string, Followed>(hashOfKey);
-  readonly #tickets = new HashTable<number, Ticket>((id) => id);
+  readonly #led = new HashTable<Uint8Array, Led>(FULL_HASH);
+  readonly #followed = new HashTable<Uint8Array, Followed>(FULL_HASH);
+  readonly #tickets = new HashTable<number, Ticket>(SERIAL);
   readonly #peers = new Map<number, MessagePort>();
-  readonly #remote = new HashTable<string, RemoteConsumer>(hashText);
+  readonly #remote = new HashTable<string, RemoteConsumer>(TEXT);
   readonly #sweep: ReturnType<typeof setInterval>;
   #nextId = 1;
 
@@ -167,26 +178,25 @@ export class DedupTable {
    *   {@link MAX_ATTEMPTS} on it looks at this thread's own calls only.
    */
   acquire(hash: Uint8Array, attempt: number): Lead | Follow {
-    const key = keyOf(hash);
-    const led = this.#led.get(key);
+    const led = this.#led.get(hash);
     if (led !== null) {
       if (!this.#expired(led) && led.answer.joinable) return { role: 'follower', answer: led.answer };
       this.release(led);
     }
-    if (attempt >= MAX_ATTEMPTS) return this.#unclaimed(key, 'attempts');
-    const followed = this.#followed.get(key);
+    if (attempt >= MAX_ATTEMPTS) return this.#unclaimed(hash, 'attempts');
+    const followed = this.#followed.get(hash);
     if (followed !== null) return { role: 'follower', answer: followed.answer };
     const claim = this.#options.claims.claim(hash);
     switch (claim.kind) {
       case 'claimed':
-        return this.#lead(key, claim.index);
+        return this.#lead(hash, claim.index);
       case 'unclaimed':
-        return this.#unclaimed(key, claim.reason);
+        return this.#unclaimed(hash, claim.reason);
       case 'join': {
         const port = this.#peers.get(claim.incarnation);
         return port === undefined
-          ? this.#unclaimed(key, 'no_peer')
-          : this.#join(key, claim.incarnation, port);
+          ? this.#unclaimed(hash, 'no_peer')
+          : this.#join(hash, claim.incarnation, port);
       }
       default:
         return claim satisfies never;
@@ -235,12 +245,12 @@ export class DedupTable {
     for (const port of this.#peers.values()) port.close();
   }
 
-  #unclaimed(key: string, reason: UnclaimedReason): Lead {
+  #unclaimed(key: Uint8Array, reason: UnclaimedReason): Lead {
     this.#options.onUnclaimed(reason);
     return this.#lead(key, UNCLAIMED);
   }
 
-  #lead(key: string, index: number): Lead {
+  #lead(key: Uint8Array, index: number): Lead {
     const led = new Led(this, this.#options.budget, key, index, this.#options.now());
     this.#led.add(led);
     return led;
@@ -257,7 +267,7 @@ export class DedupTable {
     led.answer.closeToJoiners();
   }
 
-  #join(key: string, incarnation: number, port: MessagePort): Follow {
+  #join(key: Uint8Array, incarnation: number, port: MessagePort): Follow {
     const id = this.#nextId++;
     const answer = new Answer(this.#options.budget);
     const timer = setTimeout(() => {
@@ -291,7 +301,7 @@ export class DedupTable {
     answer.producer = followed;
     this.#followed.add(followed);
     this.#tickets.add(new Ticket(followed));
-    send(port, { t: 'join', id, hash: key });
+    send(port, { t: 'join', id, hash: textOf(key) });
     return { role: 'follower', answer };
   }
 
@@ -370,7 +380,7 @@ export class DedupTable {
         break;
       }
       case 'join': {
-        const led = this.#led.get(message.hash);
+        const led = this.#led.get(Buffer.from(message.hash, 'latin1'));
         if (led === null || !led.answer.joinable) {
           send(port, { t: 'gone', id: message.id });
           break;

@@ -1,6 +1,6 @@
 import { edenGC, fullGC, heapStats } from 'bun:jsc';
 import { describe, expect, test } from 'bun:test';
-import { type Chained, HashTable, hashText } from './hash-table.ts';
+import { type Chained, HashTable, type Hashing, TEXT } from './hash-table.ts';
 
 class Item implements Chained<string, Item> {
   readonly key: string;
@@ -22,12 +22,12 @@ function numbers(seed: number): (below: number) => number {
 
 describe('HashTable', () => {
   test.each([
-    ['hashes that spread', hashText],
-    ['one hash for all', () => 7],
-    ['negative hashes', (key: string) => -hashText(key)],
-  ])('does what a Map does: %s', (_, hash) => {
+    ['hashes that spread', TEXT],
+    ['one hash for all', { ...TEXT, hash: () => 7 }],
+    ['negative hashes', { ...TEXT, hash: (key: string) => -TEXT.hash(key) }],
+  ])('does what a Map does: %s', (_, hashing: Hashing<string>) => {
     const number = numbers(1);
-    const table = new HashTable<string, Item>(hash);
+    const table = new HashTable<string, Item>(hashing);
     const twin = new Map<string, Item>();
     for (let step = 0; step < 5_000; step++) {
       const key = `key ${number(400)}`;
@@ -50,7 +50,7 @@ describe('HashTable', () => {
   });
 
   test('its items may be removed and added while one goes over them', () => {
-    const table = new HashTable<string, Item>(hashText);
+    const table = new HashTable<string, Item>(TEXT);
     for (let index = 0; index < 100; index++) table.add(new Item(`${index}`));
     for (const item of table.items()) {
       table.remove(item);
@@ -61,7 +61,7 @@ describe('HashTable', () => {
   });
 
   test('items that came and went do not keep later ones alive until everything is collected', () => {
-    const table = new HashTable<string, Item>(hashText);
+    const table = new HashTable<string, Item>(TEXT);
     const inFlight: Item[] = [];
     let count = 0;
     const objects = (): number => heapStats().objectTypeCounts['Object'] ?? 0;

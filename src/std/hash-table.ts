@@ -5,6 +5,12 @@ export interface Chained<Key, Item> {
   nextInBucket: Item | null;
 }
 
+export interface Hashing<Key> {
+  /** Any 32-bit integer, the lower bits of which spread well. */
+  hash(key: Key): number;
+  equal(one: Key, other: Key): boolean;
+}
+
 const FIRST_BUCKETS = 64;
 
 /**
@@ -17,13 +23,12 @@ const FIRST_BUCKETS = 64;
  * Buckets double with the items and stay: as large as the most items there ever were at a time.
  */
 export class HashTable<Key, Item extends Chained<Key, Item>> {
-  readonly #hash: (key: Key) => number;
+  readonly #hashing: Hashing<Key>;
   #buckets: (Item | null)[] = emptyBuckets(FIRST_BUCKETS);
   #size = 0;
 
-  /** `hash`: any 32-bit integer, the lower bits of which spread well. */
-  constructor(hash: (key: Key) => number) {
-    this.#hash = hash;
+  constructor(hashing: Hashing<Key>) {
+    this.#hashing = hashing;
   }
 
   get size(): number {
@@ -32,7 +37,7 @@ export class HashTable<Key, Item extends Chained<Key, Item>> {
 
   get(key: Key): Item | null {
     let item = this.#buckets[this.#bucketOf(key)] ?? null;
-    while (item !== null && item.key !== key) item = item.nextInBucket;
+    while (item !== null && !this.#hashing.equal(item.key, key)) item = item.nextInBucket;
     return item;
   }
 
@@ -71,7 +76,7 @@ export class HashTable<Key, Item extends Chained<Key, Item>> {
   }
 
   #bucketOf(key: Key): number {
-    return this.#hash(key) & (this.#buckets.length - 1);
+    return this.#hashing.hash(key) & (this.#buckets.length - 1);
   }
 
   #grow(): void {
@@ -82,12 +87,18 @@ export class HashTable<Key, Item extends Chained<Key, Item>> {
   }
 }
 
-/** FNV-1a of a short text's character codes. */
-export function hashText(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index++)
-    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  return hash ^ (hash >>> 15);
-}
+/** Short texts: FNV-1a of their character codes. */
+export const TEXT: Hashing<string> = {
+  hash(text) {
+    let hash = 0x811c9dc5;
+    for (let index = 0; index < text.length; index++)
+      hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+    return hash ^ (hash >>> 15);
+  },
+  equal: (one, other) => one === other,
+};
+
+/** Numbers that are given out in a row. */
+export const SERIAL: Hashing<number> = { hash: (serial) => serial, equal: (one, other) => one === other };
 
 const emptyBuckets = <Item>(count: number): (Item | null)[] => Array.from({ length: count }, () => null);
