@@ -1,11 +1,13 @@
+import { round3 } from '../measure/statistics.ts';
 import type { Cell, Check } from '../scenarios/types.ts';
 import type { ScenarioRun } from './write.ts';
 
-/** A cell as text: what could not be measured is a dash, thousands are set apart. */
+/** A cell as text: three digits, thousands set apart; what could not be measured is a dash. */
 export function formatCell(cell: Cell): string {
   if (cell === null || (typeof cell === 'number' && !Number.isFinite(cell))) return '–';
   if (typeof cell === 'string') return cell;
-  return Math.abs(cell) >= 10_000 ? Math.round(cell).toLocaleString('en-US') : String(cell);
+  if (Math.abs(cell) >= 10_000) return Math.round(cell).toLocaleString('en-US');
+  return String(Math.abs(cell) >= 1_000 ? Math.round(cell) : round3(cell));
 }
 
 export function formatMeasured(check: Check): string {
