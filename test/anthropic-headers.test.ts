@@ -5,7 +5,7 @@ import { sendRaw, statusOf } from './support/raw-http.ts';
 
 let setting: Setting;
 beforeAll(async () => {
-  setting = await startSetting();
+  setting = await startSetting({ WORKERS: '1' });
 });
 afterAll(() => setting[Symbol.asyncDispose]());
 afterEach(() => setting.simulator.reset());

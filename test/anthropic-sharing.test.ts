@@ -19,7 +19,7 @@ import { settledUsd } from './support/money.ts';
 
 let setting: Setting;
 beforeAll(async () => {
-  setting = await startSetting(configFile('aliases: { best: claude-opus-4-8 }'));
+  setting = await startSetting({ WORKERS: '1', ...configFile('aliases: { best: claude-opus-4-8 }') });
 });
 afterAll(() => setting[Symbol.asyncDispose]());
 afterEach(() => setting.simulator.reset());

@@ -161,7 +161,7 @@ describe('DEDUP_ENABLED and its exceptions', () => {
   });
 
   test('on: shared with one who asks the same in other words, and for what has no effects', async () => {
-    await using gateway = await start();
+    await using gateway = await start({ WORKERS: '1' });
     const { key } = await gateway.createKey();
     for (const [one, other] of [
       [
@@ -185,7 +185,7 @@ describe('DEDUP_ENABLED and its exceptions', () => {
   });
 
   test('DEDUP_SCOPE=global: keys share', async () => {
-    await using gateway = await start({ DEDUP_SCOPE: 'global' });
+    await using gateway = await start({ DEDUP_SCOPE: 'global', WORKERS: '1' });
     const one = await gateway.createKey();
     const other = await gateway.createKey();
     const same = body('[[sim:hold=0]]');

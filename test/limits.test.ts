@@ -112,7 +112,7 @@ describe('requests at once', () => {
   });
 
   test('a follower takes no place at the provider', async () => {
-    await using gateway = await start({ PROVIDER_CONCURRENT_LIMIT: '1' });
+    await using gateway = await start({ PROVIDER_CONCURRENT_LIMIT: '1', WORKERS: '1' });
     const { key } = await gateway.createKey();
     const same = body('[[sim:hold=0]]');
     const answers = await meeting(gateway, simulator, { calls: 1, followers: 5 }, () =>

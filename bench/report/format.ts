@@ -2,7 +2,7 @@ import { round3 } from '../measure/statistics.ts';
 import type { Cell, Check } from '../scenarios/types.ts';
 import type { ScenarioRun } from './write.ts';
 
-/** A cell as text: three digits, thousands set apart; what could not be measured is a dash. */
+/** A cell as text: three digits, or whole from a thousand on; tens of thousands set apart. What could not be measured is a dash. */
 export function formatCell(cell: Cell): string {
   if (cell === null || (typeof cell === 'number' && !Number.isFinite(cell))) return '–';
   if (typeof cell === 'string') return cell;

@@ -1,5 +1,4 @@
 import type { Gateway } from '../gateways/types.ts';
-import { round3 } from '../measure/statistics.ts';
 import { medianOf, ratioOf } from './compare.ts';
 import type { Sample } from './sample.ts';
 import type { Cell, Table } from './types.ts';
@@ -11,14 +10,14 @@ export interface Column {
 
 /** Median over the rounds. */
 export function figure(title: string, of: (sample: Sample) => number): Column {
-  return { title, value: (samples, variant, gateway) => shown(medianOf(samples, variant, gateway, of)) };
+  return { title, value: (samples, variant, gateway) => medianOf(samples, variant, gateway, of) };
 }
 
 /** Ratio to nginx in the same round, median over the rounds. */
 export function timesNginx(title: string, of: (sample: Sample) => number): Column {
   return {
     title,
-    value: (samples, variant, gateway) => shown(ratioOf(samples, variant, gateway, 'nginx', of)),
+    value: (samples, variant, gateway) => ratioOf(samples, variant, gateway, 'nginx', of),
   };
 }
 
@@ -27,7 +26,7 @@ export function cpuFigure(title: string, of: (sample: Sample) => number): Column
   return {
     title,
     value: (samples, variant, gateway) =>
-      gateway === 'direct' ? null : shown(medianOf(samples, variant, gateway, of)),
+      gateway === 'direct' ? null : medianOf(samples, variant, gateway, of),
   };
 }
 
@@ -42,8 +41,6 @@ export const errors: Column = {
     return list.length === 0 ? 0 : list.join(', ');
   },
 };
-
-const shown = (value: number): number => (Math.abs(value) >= 1000 ? Math.round(value) : round3(value));
 
 /** One row per gateway. */
 export function comparisonTable(

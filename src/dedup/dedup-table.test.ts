@@ -94,6 +94,30 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 describe('DedupTable', () => {
+  test.each(Array.from(HASH, (_, at) => at))(
+    'a request whose hash differs in byte %p alone is another call, on its own thread and on another',
+    async (at) => {
+      const other = HASH.slice();
+      other[at]! ^= 1;
+      const alone = tables(1).sides[0]!;
+      const first = lead(alone);
+      const second = alone.table.acquire(other, 0);
+      expect(second.role).toBe('leader');
+      expect(second.answer).not.toBe(first.answer);
+
+      const [leads, follows] = tables(2).sides as [Side, Side];
+      lead(leads);
+      const followed = follow(follows);
+      const found = follows.table.acquire(other, 0);
+      expect(found.answer).not.toBe(followed);
+      if (found.role === 'leader') return;
+      // The claim table knows a part of the hash only; whoever leads there knows better.
+      const client = new Client();
+      found.answer.attach(client);
+      expect(await client.ended.promise).toBe('gone:false');
+    },
+  );
+
   test('same thread: the second request follows, and after the release the next one leads', () => {
     const { sides, words } = tables(1);
     const leader = lead(sides[0]!);

@@ -286,7 +286,7 @@ export class DedupTable {
       timer,
       unacknowledged: 0,
       wanted: true,
-      // Out of the map, so that the next request follows the leader anew; it lives on for those it has.
+      // Out of the table, so that the next request follows the leader anew; it lives on for those it has.
       onNotJoinable: () => void this.#followed.remove(followed),
       onAbandoned: () => {
         this.#leave(followed);

@@ -78,7 +78,7 @@ describe('HashTable', () => {
     comeAndGo();
     const before = objects();
     for (let round = 0; round < 4; round++) comeAndGo();
-    // A Map of the same items keeps 14,000 more a round.
+    // A Map of the same items keeps 7,000 more a round.
     expect(objects() - before).toBeLessThan(4_000);
   });
 });

@@ -18,7 +18,7 @@ const FIRST_BUCKETS = 64;
  *
  * Not a `Map`: JavaScriptCore rebuilds one every few dozen removals, and the storage it leaves behind points to its successor.
  * Storage that has lived through one collection is not looked at in the next ones, so it keeps all later storage alive, and
- * with it the items these held, until everything is collected. At 30,000 requests/s that was a third of all garbage.
+ * with it the items these held, until everything is collected. At 28,000 requests/s that was a third of all garbage.
  *
  * Buckets double with the items and stay: as large as the most items there ever were at a time.
  */

@@ -299,7 +299,7 @@ export class JsonDocument {
 
   #grow(): Int32Array<ArrayBuffer> {
     const nodes = this.#tape.length / NODE;
-    if (nodes >= MAX_NODES) throw new JsonSyntaxError(`more than ${MAX_NODES} values`, 0);
+    if (nodes >= MAX_NODES) throw new JsonSyntaxError(`more than ${MAX_NODES} values and keys`, 0);
     const grown = new Int32Array(nodes * 2 * NODE);
     grown.set(this.#tape);
     this.#tape = grown;
