@@ -1,7 +1,8 @@
 import type { UnclaimedReason } from '../shared/labels.ts';
-import { type Chained, type Hashing, HashTable, SERIAL, TEXT } from '../std/hash-table.ts';
+import { type Chained, HashTable, SERIAL, TEXT } from '../std/hash-table.ts';
 import { Answer, type AnswerOwner, type AnswerProducer } from './answer.ts';
 import type { ClaimTable } from './claim-table.ts';
+import { FULL_HASH, hashOfText, textOfHash } from './full-hash.ts';
 import { RemoteConsumer, type PeerMessage, type ToFollower, type ToLeader } from './peer-protocol.ts';
 import type { ReplayBudget } from './replay-budget.ts';
 
@@ -115,23 +116,6 @@ class Ticket implements Chained<number, Ticket> {
     this.followed = followed;
   }
 }
-
-const HASH_BYTES = 32;
-
-const FULL_HASH: Hashing<Uint8Array> = {
-  // Other bytes than those that choose a bucket of the claim table.
-  hash: (bytes) => bytes[8]! | (bytes[9]! << 8) | (bytes[10]! << 16) | (bytes[11]! << 24),
-  equal(one, other) {
-    for (let index = 0; index < HASH_BYTES; index++) if (one[index] !== other[index]) return false;
-    return true;
-  },
-};
-
-/**
- * For messages. By Buffer's own method on the bare array: to ask a small array for its `buffer` moves it out of the collected
- * heap.
- */
-const textOf = (hash: Uint8Array): string => Buffer.prototype.toString.call(hash, 'latin1');
 
 /**
  * One proxy thread's calls in flight: those it leads and those it follows on other threads.
@@ -301,7 +285,7 @@ export class DedupTable {
     answer.producer = followed;
     this.#followed.add(followed);
     this.#tickets.add(new Ticket(followed));
-    send(port, { t: 'join', id, hash: textOf(key) });
+    send(port, { t: 'join', id, hash: textOfHash(key) });
     return { role: 'follower', answer };
   }
 
@@ -380,7 +364,7 @@ export class DedupTable {
         break;
       }
       case 'join': {
-        const led = this.#led.get(Buffer.from(message.hash, 'latin1'));
+        const led = this.#led.get(hashOfText(message.hash));
         if (led === null || !led.answer.joinable) {
           send(port, { t: 'gone', id: message.id });
           break;
