@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
 import { eventually, startGateway, type Gateway } from './support/gateway.ts';
 import { meeting, type Roles } from './support/meeting.ts';
@@ -16,21 +16,7 @@ afterAll(async () => {
   await gateway[Symbol.asyncDispose]();
   await simulator.stop();
 });
-beforeEach(async () => {
-  lateBefore = await timeouts();
-});
 afterEach(() => simulator.reset());
-
-/**
- * Followers whose leader's thread did not answer in a quarter of a second, and which called the vendor themselves: on a machine
- * that is slow enough that is right.
- */
-const timeouts = (): Promise<number> => gateway.metric('dedup_unclaimed_total', { reason: 'timeout' });
-let lateBefore = 0;
-/** Those of this test. */
-const late = async (): Promise<number> => (await timeouts()) - lateBefore;
-/** Calls that the vendor got, but for those. */
-const calls = async (): Promise<number> => simulator.stats().received - (await late());
 
 const body = (content: string, more: object = {}) => ({
   model: 'gpt-4o',
@@ -44,9 +30,25 @@ function ask(content: string, more: object = {}, signal?: AbortSignal): Promise<
   return gateway.chat(key, body(content, more), { connection: 'close' }, signal);
 }
 
-/** The same of many, which all meet. */
-const meet = (roles: Roles, send: () => readonly Promise<Response>[]): Promise<Response[]> =>
-  meeting(gateway, simulator, roles, send);
+const ATTEMPTS = 5;
+/** Followers that waited a quarter of a second in vain for their leader's thread, and then called the vendor themselves. */
+const timeouts = (): Promise<number> => gateway.metric('dedup_unclaimed_total', { reason: 'timeout' });
+
+/** As {@link meeting}; once more where the machine was so slow that a follower waited in vain, which is right of it. */
+async function meet(roles: Roles, send: () => readonly Promise<Response>[]): Promise<Response[]> {
+  for (let attempt = 1; ; attempt++) {
+    const before = await timeouts();
+    const responses = await meeting(gateway, simulator, roles, send);
+    const inVain = (await timeouts()) - before;
+    if (inVain === 0 || attempt === ATTEMPTS) return responses;
+    excused += inVain;
+    await Promise.all(responses.map((response) => response.text()));
+    simulator.reset();
+  }
+}
+/** Of attempts that were made again. */
+let excused = 0;
+
 const times = <T>(count: number, make: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, index) => make(index));
 
@@ -58,11 +60,11 @@ describe('identical requests in flight', () => {
     const content = 'the same for all [[sim:hold=0]]';
     const responses = await meet({ calls: 1, followers: 199 }, () => times(200, () => ask(content)));
     const texts = await Promise.all(responses.map((response) => response.text()));
-    expect(await calls()).toBe(1);
+    expect(simulator.stats().received).toBe(1);
     expect(new Set(texts).size).toBe(1);
-    expect(responses.filter((response) => role(response) === 'leader')).toHaveLength(1 + (await late()));
+    expect(responses.filter((response) => role(response) === 'leader')).toHaveLength(1);
     const followers = responses.filter((response) => role(response) === 'follower');
-    expect(followers).toHaveLength(199 - (await late()));
+    expect(followers).toHaveLength(199);
     for (const follower of followers) expect(Number(follower.headers.get('x-tokenrouter-cost-usd'))).toBe(0);
   });
 
@@ -72,7 +74,7 @@ describe('identical requests in flight', () => {
       times(200, () => ask(content, { stream: true })),
     );
     const texts = await Promise.all(responses.map((response) => response.text()));
-    expect(await calls()).toBe(1);
+    expect(simulator.stats().received).toBe(1);
     expect(new Set(texts).size).toBe(1);
     expect(texts[0]).toEndWith('data: [DONE]\n\n');
   });
@@ -83,8 +85,8 @@ describe('identical requests in flight', () => {
       times(200, (index) => ask(`call ${index % distinct} [[sim:hold=0]]`)),
     );
     for (const response of responses) expect(response.status).toBe(200);
-    expect(await calls()).toBe(distinct);
-    expect(simulator.stats().maxInFlight).toBeGreaterThanOrEqual(distinct);
+    expect(simulator.stats().received).toBe(distinct);
+    expect(simulator.stats().maxInFlight).toBe(distinct);
   });
 
   test('another spelling of the same request is the same call', async () => {
@@ -96,7 +98,7 @@ describe('identical requests in flight', () => {
       gateway.chat(key, spelled),
     ]);
     expect(responses.map((response) => response.status)).toEqual([200, 200]);
-    expect(await calls()).toBe(1);
+    expect(simulator.stats().received).toBe(1);
   });
 
   test('different keys do not share', async () => {
@@ -107,20 +109,20 @@ describe('identical requests in flight', () => {
       gateway.chat(other.key, body(content)),
     ]);
     expect(responses.map(role)).toEqual(['leader', 'leader']);
-    expect(await calls()).toBe(2);
+    expect(simulator.stats().received).toBe(2);
   });
 
   test("a vendor's error reaches every follower", async () => {
     const content = 'fails [[sim:hold=0]] [[sim:status=503]]';
     const responses = await meet({ calls: 1, followers: 49 }, () => times(50, () => ask(content)));
     expect(new Set(responses.map((response) => response.status))).toEqual(new Set([503]));
-    expect(await calls()).toBe(1);
+    expect(simulator.stats().received).toBe(1);
   });
 
   test('what follows an answer is a call of its own', async () => {
     await (await ask('again')).text();
     await (await ask('again')).text();
-    expect(await calls()).toBe(2);
+    expect(simulator.stats().received).toBe(2);
   });
 
   test('a late follower of a stream gets all earlier events first', async () => {
@@ -140,7 +142,7 @@ describe('identical requests in flight', () => {
       firstText += decoder.decode(value);
     }
     for (const text of lateTexts) expect(text).toBe(firstText);
-    expect(await calls()).toBe(1);
+    expect(simulator.stats().received).toBe(1);
   });
 
   test('the leader may leave: the call lives while anyone follows, and ends when nobody does', async () => {
@@ -171,7 +173,7 @@ describe('identical requests in flight', () => {
     stays.abort();
     await reader.read().catch(() => null);
     await eventually(() => simulator.stats().aborted === 1, 'the upstream call is aborted');
-    expect(await calls()).toBe(1);
+    expect(simulator.stats().received).toBe(1);
   });
 
   test('a client that leaves before any byte aborts its call upstream', async () => {
@@ -192,7 +194,7 @@ describe('identical requests in flight', () => {
     expect(off.map(role)).toEqual(['off', 'off']);
     const stored = await meet(two, () => times(2, () => gateway.chat(key, body(content, { store: true }))));
     expect(stored.map(role)).toEqual(['off', 'off']);
-    expect(await calls()).toBe(4);
+    expect(simulator.stats().received).toBe(4);
   });
 
   test('the counters agree', async () => {
@@ -203,7 +205,7 @@ describe('identical requests in flight', () => {
     expect(followers).toBeGreaterThanOrEqual(199 + 199 + 195 + 49);
     expect(leaders).toBeGreaterThan(0);
     expect(await gateway.metric('dedup_savings_usd_total')).toBeGreaterThan(0);
-    expect((await gateway.metric('dedup_unclaimed_total')) - (await timeouts())).toBe(0);
+    expect(await gateway.metric('dedup_unclaimed_total')).toBe(excused);
     expect(await gateway.metric('dedup_replay_bytes')).toBe(0);
   });
 });

@@ -2,7 +2,7 @@ import { Database } from 'bun:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
-import { ADMIN_TOKEN, eventually, runCommand, startGateway } from './support/gateway.ts';
+import { ADMIN_TOKEN, eventually, runCommand, startGateway, turnsAway } from './support/gateway.ts';
 
 let simulator: Simulator;
 beforeAll(() => {
@@ -26,19 +26,13 @@ describe('a stop', () => {
     const stream = await gateway.chat(key, body('stream [[sim:chunks=30]] [[sim:hold=3]]', { stream: true }));
     await eventually(() => simulator.stats().inFlight === 2, 'both calls run');
     const exited = gateway.stop();
-    await eventually(
-      () =>
-        fetch(`${gateway.url}/health/live`, { headers: { connection: 'close' } }).then(
-          () => false,
-          () => true,
-        ),
-      'nobody is let in',
-    );
+    await eventually(() => turnsAway(gateway.url), 'nobody is let in');
     simulator.release();
     const [whole, streamed] = await Promise.all([slow.then((one) => one.json()), stream.text()]);
     expect(whole).toHaveProperty('choices');
     expect(streamed).toEndWith('data: [DONE]\n\n');
     expect(await exited).toBe(0);
+    expect(fetch(gateway.url)).rejects.toThrow();
   });
 
   test('cuts off what takes longer than SHUTDOWN_TIMEOUT, and still exits with 0', async () => {

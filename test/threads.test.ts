@@ -13,7 +13,7 @@ import { LABEL_BYTES, MAX_ROWS, METRIC_WORDS } from '../src/shared/counter-layou
 import { createMemory, MONEY, type SharedMemory } from '../src/shared/memory-map.ts';
 import { StorageClient } from '../src/storage/client.ts';
 import { keyHash } from '../src/storage/key-hash.ts';
-import { ADMIN_TOKEN, eventually } from './support/gateway.ts';
+import { ADMIN_TOKEN, eventually, turnsAway } from './support/gateway.ts';
 
 const KEY = 'sk-tr-supervision';
 const ENTRIES: Readonly<Record<ThreadName, string>> = {
@@ -106,13 +106,6 @@ class House {
     });
   }
 
-  health(): Promise<Response> {
-    return fetch(`http://127.0.0.1:${this.port}/health/ready`, {
-      headers: { connection: 'close' },
-      signal: AbortSignal.timeout(1_000),
-    });
-  }
-
   /** Every one of these is answered; a connection that lands on a dead or stuck thread is tried again. */
   async answers(count: number): Promise<void> {
     for (let index = 0; index < count; index++) {
@@ -165,7 +158,10 @@ describe('supervision', () => {
       expect(new Set(claims.map((word) => word >>> 20)).has(1)).toBe(false);
       expect(house.memory.money[MONEY.held]).toBe(0);
       await eventually(async () => {
-        const ready = await house.health().catch(() => null);
+        const ready = await fetch(`http://127.0.0.1:${house.port}/health/ready`, {
+          headers: { connection: 'close' },
+          signal: AbortSignal.timeout(1_000),
+        }).catch(() => null);
         return ready?.status === 200;
       }, 'ready again');
       await house.answers(8);
@@ -257,15 +253,7 @@ describe('supervision', () => {
     await eventually(() => inFlight(led) === 0, 'the leader has left');
     const text = follower.text();
     const drained = house.supervisor.drain(10_000);
-    await eventually(
-      () =>
-        house.health().then(
-          () => false,
-          // Slowness is no refusal.
-          (error: unknown) => !(error instanceof Error && error.name === 'TimeoutError'),
-        ),
-      'nobody is let in',
-    );
+    await eventually(() => turnsAway(`http://127.0.0.1:${house.port}`), 'nobody is let in');
     house.simulator.release();
     await drained;
     expect(await text).toEndWith('data: [DONE]\n\n');

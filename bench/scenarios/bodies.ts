@@ -1,5 +1,5 @@
 import { limits } from '../limits.ts';
-import { fitLine, round3 } from '../measure/statistics.ts';
+import { fitLine } from '../measure/statistics.ts';
 import { runProbe } from '../probes/child.ts';
 import type { PipelineCost } from '../probes/pipeline.ts';
 import { hasRecordedConversation } from '../prompts/agent.ts';
@@ -36,12 +36,12 @@ export const bodies: Scenario = {
             [
               cost.kind as Cell,
               Math.round(cost.bytes / 1000),
-              round3(cost.wholeMs),
-              round3(cost.p99Ms),
-              round3((cost.wholeMs * 1000) / (cost.bytes / 1000)),
-              round3(cost.joinedMs),
-              cost.conversionMs === null ? null : round3(cost.conversionMs),
-            ].concat(stages.map((stage) => round3(cost.stagesMs[stage] ?? Number.NaN))),
+              cost.wholeMs,
+              cost.p99Ms,
+              (cost.wholeMs * 1000) / (cost.bytes / 1000),
+              cost.joinedMs,
+              cost.conversionMs,
+            ].concat(stages.map((stage) => cost.stagesMs[stage] ?? Number.NaN)),
           ),
         },
       ],

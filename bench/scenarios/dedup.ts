@@ -54,7 +54,7 @@ export const dedup: Scenario = {
       ],
       rows: rows.map(([threads, share]) => {
         const of = (figure: (sample: Sample) => number): number =>
-          Number(medianOf(samples, variantOf(threads, share), 'tokenrouter', figure).toPrecision(3));
+          medianOf(samples, variantOf(threads, share), 'tokenrouter', figure);
         return [
           String(threads),
           of((sample) => (100 * sample.duplicatesSent) / sample.sent),

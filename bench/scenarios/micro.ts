@@ -1,4 +1,3 @@
-import { round3 } from '../measure/statistics.ts';
 import { runProbe } from '../probes/child.ts';
 import type { MicroCost } from '../probes/micro.ts';
 import type { Scenario } from './types.ts';
@@ -20,9 +19,9 @@ export const micro: Scenario = {
           columns: ['part', 'P50 µs', 'P99 µs', 'ns/byte'],
           rows: costs.map(({ name, bytes, p50Ns, p99Ns }) => [
             name,
-            round3(p50Ns / 1000),
-            round3(p99Ns / 1000),
-            bytes === 0 ? null : round3(p50Ns / bytes),
+            p50Ns / 1000,
+            p99Ns / 1000,
+            bytes === 0 ? null : p50Ns / bytes,
           ]),
         },
       ],

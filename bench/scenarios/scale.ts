@@ -3,7 +3,6 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { tokenrouter } from '../gateways/tokenrouter.ts';
 import { limits } from '../limits.ts';
-import { round3 } from '../measure/statistics.ts';
 import { plainRequests } from './loads.ts';
 import { freshFolder, observe, withGateway, type Sample } from './sample.ts';
 import { check, type Scenario, type Table } from './types.ts';
@@ -137,10 +136,10 @@ export const scale: Scenario = {
         const least = prefixes.includes(sample) ? prefixes[0] : samples[0];
         return [
           sample.variant,
-          round3(sample.cpuUsPerRequest),
-          round3(sample.cpuUsPerRequest / (least?.cpuUsPerRequest ?? Number.NaN)),
+          sample.cpuUsPerRequest,
+          sample.cpuUsPerRequest / (least?.cpuUsPerRequest ?? Number.NaN),
           Math.round(sample.requestsPerS),
-          round3(sample.latency.p99Ms),
+          sample.latency.p99Ms,
           Math.round(sample.rssMiB),
           Math.round(sample.readyMs),
           sample.errorCount,

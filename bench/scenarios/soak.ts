@@ -1,5 +1,5 @@
 import { limits } from '../limits.ts';
-import { median, round3 } from '../measure/statistics.ts';
+import { median } from '../measure/statistics.ts';
 import { tokenrouter } from '../gateways/tokenrouter.ts';
 import { openRequests, streamRequests } from './loads.ts';
 import { observe, withGateway, type LoadShape, type Sample } from './sample.ts';
@@ -76,11 +76,11 @@ export const soak: Scenario = {
           ],
           rows: samples.map((sample) => [
             sample.variant,
-            round3(sample.requestsPerS),
+            sample.requestsPerS,
             Math.round(sample.eventsPerS),
-            sample.variant === 'plain' ? round3(sample.overhead.p50Ms) : null,
-            sample.variant === 'plain' ? round3(sample.overhead.p99Ms) : null,
-            sample.event.count === 0 ? null : round3(sample.event.p99Ms),
+            sample.variant === 'plain' ? sample.overhead.p50Ms : null,
+            sample.variant === 'plain' ? sample.overhead.p99Ms : null,
+            sample.event.count === 0 ? null : sample.event.p99Ms,
             sample.errorCount,
           ]),
         },

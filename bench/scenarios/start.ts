@@ -1,7 +1,7 @@
 import { limits } from '../limits.ts';
 import { tokenrouter } from '../gateways/tokenrouter.ts';
 import { rssMiBOfTree } from '../measure/proc.ts';
-import { median, round3 } from '../measure/statistics.ts';
+import { median } from '../measure/statistics.ts';
 import { freshFolder, withGateway } from './sample.ts';
 import { check, type Scenario } from './types.ts';
 import { rmSync } from 'node:fs';
@@ -42,9 +42,9 @@ export const start: Scenario = {
           title: `${starts} starts each`,
           columns: ['', 'median', 'most'],
           rows: [
-            ['ready, empty folder, ms', round3(median(emptyMs)), round3(Math.max(...emptyMs))],
-            ['ready, used folder, ms', round3(median(usedMs)), round3(Math.max(...usedMs))],
-            ['idle memory, MiB', round3(median(idleMiB)), round3(Math.max(...idleMiB))],
+            ['ready, empty folder, ms', median(emptyMs), Math.max(...emptyMs)],
+            ['ready, used folder, ms', median(usedMs), Math.max(...usedMs)],
+            ['idle memory, MiB', median(idleMiB), Math.max(...idleMiB)],
           ],
         },
       ],

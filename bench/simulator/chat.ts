@@ -93,7 +93,7 @@ export class ChatCall implements Sleeper {
   #visit = NO_VISIT;
   #usage!: Usage;
   #id = '';
-  #stage: 'barrier' | 'hold' | 'delay' | 'answer' = 'barrier';
+  #stage: 'barrier' | 'delay' | 'answer' = 'barrier';
   #keepAlivesSent = 0;
   #sender: StreamSender | null = null;
 
@@ -142,13 +142,12 @@ export class ChatCall implements Sleeper {
   wake(): void {
     if (this.#reply.closed) return;
     if (this.#stage === 'barrier') {
-      this.#stage = 'hold';
+      this.#stage = 'delay';
       if (this.#heldBack()) {
         this.#services.holds.wait(Number.POSITIVE_INFINITY, this);
         return;
       }
     }
-    if (this.#stage === 'hold') this.#stage = 'delay';
     if (this.#stage === 'delay' && this.#delay()) return;
     this.#stage = 'answer';
     this.#answer();

@@ -156,7 +156,7 @@ export class DedupTable {
   }
 
   /**
-   * Leads the call or follows whoever does; one synchronous block.
+   * Leads the call or follows whoever does; one synchronous block. Nobody writes to `hash` any more: the table keeps it.
    *
    * @param attempt how often this request has looked its call up before: 0, then 1 and 2 after GONE. From
    *   {@link MAX_ATTEMPTS} on it looks at this thread's own calls only.

@@ -191,3 +191,10 @@ export async function eventually(condition: () => boolean | Promise<boolean>, wh
     await Bun.sleep(10);
   }
 }
+
+/** Whether a new connection is refused. Slowness is no refusal. */
+export const turnsAway = (url: string): Promise<boolean> =>
+  fetch(url, { headers: { connection: 'close' }, signal: AbortSignal.timeout(1_000) }).then(
+    () => false,
+    (error: unknown) => !(error instanceof Error && error.name === 'TimeoutError'),
+  );
