@@ -1,5 +1,6 @@
 import { BACKSLASH, SHORT_ESCAPES } from './bytes.ts';
 import type { JsonDocument } from './document.ts';
+import { codeUnit } from './escapes.ts';
 import type { IntList } from './int-list.ts';
 
 export const HASH_SEED = 0x811c9dc5 | 0;
@@ -46,16 +47,6 @@ export function hashKey(bytes: Uint8Array, start: number, end: number): number {
     hash = hashCodePoint(hash, code);
   }
   return hash;
-}
-
-function codeUnit(bytes: Uint8Array, at: number): number {
-  let value = 0;
-  for (let index = at; index < at + 4; index++) {
-    const byte = bytes[index]!;
-    // Digits, and letters of either case.
-    value = value * 16 + (byte <= 0x39 ? byte - 0x30 : (byte | 0x20) - 0x57);
-  }
-  return value;
 }
 
 /** {@link hashStep} over the UTF-8 bytes of one code point (RFC 3629 §3). */

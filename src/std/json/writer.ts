@@ -10,6 +10,7 @@ import {
   QUOTE,
 } from './bytes.ts';
 import { Kind, type JsonDocument } from './document.ts';
+import { writeCanonicalText, writeDecodedText } from './escapes.ts';
 import { compareStrings } from './keys.ts';
 import { Retention } from './retention.ts';
 
@@ -175,7 +176,7 @@ export class CanonicalWriter {
     }
     if (kind === Kind.Object) this.#object(document, node);
     else if (kind === Kind.Array) this.#array(document, node);
-    else this.utf8(JSON.stringify(document.text(node)));
+    else this.#respelled(document, node);
   }
 
   /** A member of an object, key and value, in canonical form. */
@@ -190,6 +191,24 @@ export class CanonicalWriter {
     this.node(document, key);
     this.byte(COLON);
     this.node(document, value);
+  }
+
+  /** A string that does not stand in its canonical spelling. */
+  #respelled(document: JsonDocument, node: number): void {
+    const start = document.start(node);
+    const end = document.end(node);
+    this.#reserve(end - start);
+    const buffer = this.#buffer;
+    buffer[this.#length] = QUOTE;
+    const at = writeCanonicalText(document.bytes, start + 1, end - 1, buffer, this.#length + 1);
+    buffer[at] = QUOTE;
+    this.#length = at + 1;
+  }
+
+  /** What the inside of a string of JSON, `bytes[start, end)`, decodes to ({@link writeDecodedText}). */
+  decoded(bytes: Uint8Array, start: number, end: number): void {
+    this.#reserve(end - start);
+    this.#length = writeDecodedText(bytes, start, end, this.#buffer, this.#length);
   }
 
   #array(document: JsonDocument, node: number): void {
