@@ -1,4 +1,4 @@
-import type { GatewayError } from '../errors/gateway-error.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
 import { Kind, type JsonDocument } from '../std/json/document.ts';
 import { KeyTable } from '../std/json/keys.ts';
 
@@ -12,6 +12,16 @@ export const KIND_NAMES = [
   'an array',
   'an object',
 ] as const;
+
+/** Bounds what sorting and naming the unknown fields of a crafted body can cost; no vendor has a hundredth of this. */
+export const MAX_UNKNOWN_FIELDS = 1024;
+
+/** The body, a message or a part has more unknown fields than {@link MAX_UNKNOWN_FIELDS}. */
+export const tooManyFields = (): GatewayError =>
+  new GatewayError(
+    'invalid_value',
+    `The request body, a message or a content part has more than ${MAX_UNKNOWN_FIELDS} fields that no vendor knows.`,
+  );
 
 /** What a field may be: a set of kinds (bit per {@link Kind}) and the vendor's words for it. */
 export interface FieldType {

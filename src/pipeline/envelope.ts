@@ -172,4 +172,9 @@ export type StageName =
 export interface Stage {
   readonly name: StageName;
   run(envelope: Envelope): void;
+  /**
+   * The same as {@link run} in steps, for a body of many megabytes: between any two of them the thread does other work, or gives
+   * the request up. Stages that are one step, whatever a body holds, have none.
+   */
+  steps?(envelope: Envelope): Generator<void, void>;
 }

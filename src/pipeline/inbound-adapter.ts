@@ -23,31 +23,62 @@ export function inboundAdapter(
   conversionOf: ConversionChooser,
   cacheTtl: CacheTtl,
 ): Stage {
+  const readClient = (envelope: Envelope): void => {
+    const { document, input, readers } = envelope;
+    const client = readers[input.dialect];
+    client.read(document);
+    const route = routeOf(resolveModel, client.model);
+    if (input.passthrough && route.rewritten) {
+      throw new GatewayError(
+        'passthrough_alias',
+        'Byte-exact mode cannot rename a model: send the name the vendor knows.',
+        { param: 'model' },
+      );
+    }
+    const { cacheMarks, dialect } = route.provider.profile;
+    envelope.route = route;
+    envelope.client = client;
+    envelope.request = readers[dialect];
+    envelope.takesMarks = cacheMarks?.models.test(route.upstreamModel) ?? false;
+    envelope.converted = dialect !== input.dialect;
+  };
+  const convertBody = (envelope: Envelope): Uint8Array =>
+    convert(
+      envelope,
+      conversionOf(envelope.input.dialect, envelope.route.provider.profile.dialect),
+      cacheTtl,
+    );
   return {
     name: 'inbound_adapter',
     run(envelope) {
-      const { document, input, readers } = envelope;
+      const { document, input } = envelope;
       parseBody(document, input.body);
-      const client = readers[input.dialect];
-      client.read(document);
-      const route = routeOf(resolveModel, client.model);
-      if (input.passthrough && route.rewritten) {
-        throw new GatewayError(
-          'passthrough_alias',
-          'Byte-exact mode cannot rename a model: send the name the vendor knows.',
-          { param: 'model' },
-        );
+      readClient(envelope);
+      if (envelope.converted) {
+        parseBody(document, convertBody(envelope));
+        envelope.request.read(document);
       }
-      const { cacheMarks, dialect } = route.provider.profile;
-      envelope.route = route;
-      envelope.client = client;
-      envelope.request = readers[dialect];
-      envelope.takesMarks = cacheMarks?.models.test(route.upstreamModel) ?? false;
-      envelope.converted = dialect !== input.dialect;
-      if (envelope.converted) convert(envelope, conversionOf(input.dialect, dialect), cacheTtl);
-      if (envelope.takesMarks && !input.passthrough) envelope.request.locateBlocks(document);
+      locateBlocks(envelope);
+    },
+    *steps(envelope) {
+      const { document, input } = envelope;
+      yield* parseSteps(document, input.body);
+      readClient(envelope);
+      yield;
+      if (envelope.converted) {
+        const body = convertBody(envelope);
+        yield;
+        yield* parseSteps(document, body);
+        envelope.request.read(document);
+        yield;
+      }
+      locateBlocks(envelope);
     },
   };
+}
+
+function locateBlocks({ document, input, request, takesMarks }: Envelope): void {
+  if (takesMarks && !input.passthrough) request.locateBlocks(document);
 }
 
 /** Reads a client's body; throws GatewayError for one that is no JSON. */
@@ -61,6 +92,21 @@ export function parseBody(document: JsonDocument, body: Uint8Array): void {
   }
 }
 
+/** Values and keys that are read in one step: some ten milliseconds. */
+const STEP_NODES = 256 * 1024;
+
+/** {@link parseBody} in steps. */
+export function* parseSteps(document: JsonDocument, body: Uint8Array): Generator<void, void> {
+  try {
+    document.open(body);
+    yield;
+    while (!document.advance(STEP_NODES)) yield;
+  } catch (error) {
+    throw asClientError(error);
+  }
+  yield;
+}
+
 /** Where a model goes; throws a 404 for one that goes nowhere. */
 export function routeOf(resolveModel: (model: string) => ModelRoute | null, model: string): ModelRoute {
   const route = resolveModel(model);
@@ -72,9 +118,12 @@ export function routeOf(resolveModel: (model: string) => ModelRoute | null, mode
   );
 }
 
-/** Replaces the document by the body in the vendor's dialect, and reads that. */
-function convert(envelope: Envelope, conversion: RequestConversion, cacheTtl: CacheTtl): void {
-  const { document, input, request, route, takesMarks } = envelope;
+/**
+ * The body in the vendor's dialect, to be read in the place of the client's. Arguments that were text are part of it now: nested
+ * too deep, they are found out there.
+ */
+function convert(envelope: Envelope, conversion: RequestConversion, cacheTtl: CacheTtl): Uint8Array {
+  const { document, input, route, takesMarks } = envelope;
   if (input.passthrough) {
     throw new GatewayError(
       'unsupported_value',
@@ -89,11 +138,9 @@ function convert(envelope: Envelope, conversion: RequestConversion, cacheTtl: Ca
     reasoningContent: route.provider.profile.reasoningContent,
     cacheTtl,
   });
-  // Arguments that were text are part of the body now: nested too deep, they are found out here.
-  parseBody(document, body);
-  request.read(document);
   envelope.lost = lost;
   envelope.warnings = warnings;
+  return body;
 }
 
 function asClientError(error: unknown): unknown {

@@ -123,6 +123,25 @@ export class Pipeline {
     }
   }
 
+  /**
+   * {@link prepare} in steps, for a body that would hold the thread's other requests up. Its envelope is its own, so that others
+   * can be prepared in between, and goes with it: memory for a body of that size is not kept. Not timed.
+   */
+  *prepareInSteps(input: PipelineInput): Generator<void, Prepared> {
+    const envelope = new Envelope();
+    envelope.open(input);
+    try {
+      for (const stage of this.#stages) {
+        if (stage.steps === undefined) stage.run(envelope);
+        else yield* stage.steps(envelope);
+        yield;
+      }
+      return new Prepared(envelope);
+    } finally {
+      envelope.close();
+    }
+  }
+
   #run(): void {
     for (const stage of this.#stages) stage.run(this.#envelope);
   }

@@ -1,10 +1,7 @@
-import { GatewayError } from '../errors/gateway-error.ts';
+import { MAX_UNKNOWN_FIELDS, tooManyFields } from '../dialects/fields.ts';
 import type { JsonDocument } from '../std/json/document.ts';
 import { IntList } from '../std/json/int-list.ts';
 import { compareStrings, orderByText, type KeyTable } from '../std/json/keys.ts';
-
-/** Sorting bounds what a crafted body can cost; no vendor has a hundredth of this. */
-const MAX_OTHERS = 1024;
 
 /**
  * The keys of a typed wrapper (the body, a message, a part) in canonical order: those of a table first, in its order, then
@@ -67,12 +64,7 @@ export class WrapperKeys {
       if (others.length > 0 && compareStrings(document, others.at(others.length - 1), key) > 0)
         othersInOrder = false;
       others.push(key);
-      if (others.length > MAX_OTHERS) {
-        throw new GatewayError(
-          'invalid_value',
-          `The request body, a message or a content part has more than ${MAX_OTHERS} fields that no vendor knows.`,
-        );
-      }
+      if (others.length > MAX_UNKNOWN_FIELDS) throw tooManyFields();
     }
     for (let rank = 0; rank < known.length; rank++) if (known[rank]! >= 0) keys.push(known[rank]!);
     this.#knownCount = keys.length;

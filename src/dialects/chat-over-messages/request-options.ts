@@ -72,10 +72,13 @@ export function writeStop(draft: Draft): void {
   writer.ascii(',"stop_sequences":[');
   let index = 0;
   for (let one = list ? stop + 1 : stop; one < end; one = document.next(one)) {
-    const path = list ? `stop[${index}]` : 'stop';
-    draft.expectString(one, () => path);
+    const path = (): string => (list ? `stop[${index}]` : 'stop');
+    draft.expectString(one, path);
     if (draft.isBlank(one))
-      throw unsupported(path, 'Anthropic does not stop at white space alone. Add a character that is none.');
+      throw unsupported(
+        path(),
+        'Anthropic does not stop at white space alone. Add a character that is none.',
+      );
     if (index++ > 0) writer.byte(COMMA);
     draft.copy(one);
   }

@@ -2,6 +2,7 @@ import { BACKSLASH, CLOSE_OBJECT, COMMA, OPEN_OBJECT } from '../../std/json/byte
 import { JsonDocument, Kind } from '../../std/json/document.ts';
 import { CanonicalWriter } from '../../std/json/writer.ts';
 import type { ConvertedRequest } from '../conversion.ts';
+import { MAX_UNKNOWN_FIELDS, tooManyFields } from '../fields.ts';
 import { wrongType } from './faults.ts';
 import { Losses, shownName } from './losses.ts';
 import type { Members } from './members.ts';
@@ -62,6 +63,7 @@ export class Draft {
   /** Members that the conversion does not know: each is lost, and named. `path` ends in a dot, or is empty. */
   loseOthers(members: Members, path: string): void {
     const { others } = members;
+    if (others.length > MAX_UNKNOWN_FIELDS) throw tooManyFields();
     for (let index = 0; index < others.length; index++) {
       const key = others.at(index);
       const name = `${path}${shownName(this.document.text(key))}`;

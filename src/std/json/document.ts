@@ -21,11 +21,10 @@ export type Kind = (typeof Kind)[keyof typeof Kind];
 
 const MAX_DEPTH = 512;
 /**
- * Bounds the tape to 16 MiB and the time that one text can take a thread, whatever it is made of: four times as many, all of them
- * keys that have to be sorted, took most of a second, after which a thread counts as stuck. Prompts have a value or a key in
- * every 10 bytes at the densest: 10 MB of those pass.
+ * Bounds the tape to 1 GiB. No text of less than 128 MiB has so many: a value and the comma behind it are two bytes. What the
+ * densest of them cost in time is bounded by reading them in steps ({@link JsonDocument.advance}).
  */
-const MAX_NODES = 1024 * 1024;
+const MAX_NODES = 64 * 1024 * 1024;
 const KIND = 7;
 const CANONICAL = 8;
 /** Integers of the tape per node. */
@@ -58,6 +57,8 @@ const NOTHING = new Uint8Array(0);
  * tokens, strings with the fewest escapes. Such a value is copied as one slice.
  *
  * A document is reused: `parse` overwrites the tape, so nodes of an earlier text must not be kept.
+ *
+ * A large text can be read in steps, so that it holds nobody up: {@link open}, then {@link advance} until it says that it is done.
  */
 export class JsonDocument {
   bytes: Uint8Array = NOTHING;
@@ -65,13 +66,35 @@ export class JsonDocument {
   #count = 0;
   #hashes = new Int32Array(SMALL_OBJECT);
   readonly #retention = new Retention(KEPT_NODES);
+  /** Where a text that is read in steps stands: see {@link #scan}. */
+  #at = 0;
+  #openNode = -1;
+  #keyNext = false;
+  #depth = 0;
 
   /** Reads one whole text; node 0 is its value. Throws {@link JsonSyntaxError} or {@link JsonDuplicateKeyError}. */
   parse(bytes: Uint8Array): void {
+    this.open(bytes);
+    this.#scan(Infinity);
+  }
+
+  /** Begins to read a text. Throws {@link JsonSyntaxError} for one that is no UTF-8. */
+  open(bytes: Uint8Array): void {
     this.#count = 0;
     this.bytes = bytes;
     if (!isUtf8(bytes)) throw new JsonSyntaxError('the text is not UTF-8', 0);
-    this.#scan(bytes);
+    this.#at = skipSpace(bytes, 0);
+    this.#openNode = -1;
+    this.#keyNext = false;
+    this.#depth = 0;
+  }
+
+  /**
+   * Reads on by about so many values and keys; true once the text is whole. Throws as {@link parse} does. A step is as long as the
+   * longest string in it, or as the comparison of the keys of the largest object that ends in it.
+   */
+  advance(nodes: number): boolean {
+    return this.#scan(this.#count + nodes);
   }
 
   /** Forgets the text, and gives back memory that no text has needed for a while. */
@@ -155,21 +178,35 @@ export class JsonDocument {
 
   /**
    * The pass over the bytes: one loop without recursion, so that depth costs no stack. `open` is the innermost container
-   * that is not closed yet, -1 outside of all.
+   * that is not closed yet, -1 outside of all. Pauses before the value or key that would be number `pauseAt`, and answers false;
+   * true at the end of the text.
    */
-  #scan(bytes: Uint8Array): void {
+  #scan(pauseAt: number): boolean {
+    const { bytes } = this;
     const length = bytes.length;
     const view = new DataView(bytes.buffer, bytes.byteOffset, length);
     let tape = this.#tape;
-    let count = 0;
-    let open = -1;
-    let inObject = false;
-    let keyNext = false;
-    let depth = 0;
-    let at = skipSpace(bytes, 0);
+    let count = this.#count;
+    let open = this.#openNode;
+    let inObject = open >= 0 && (tape[open * NODE + 3]! & KIND) === Kind.Object;
+    let keyNext = this.#keyNext;
+    let depth = this.#depth;
+    let at = this.#at;
+    let room = Math.min(tape.length / NODE - 2, pauseAt - 1);
     for (;;) {
       if (at >= length) throw new JsonSyntaxError('unexpected end of text', at);
-      if ((count + 2) * NODE > tape.length) tape = this.#grow();
+      if (count > room) {
+        if (count >= pauseAt) {
+          this.#count = count;
+          this.#openNode = open;
+          this.#keyNext = keyNext;
+          this.#depth = depth;
+          this.#at = at;
+          return false;
+        }
+        tape = this.#grow();
+        room = Math.min(tape.length / NODE - 2, pauseAt - 1);
+      }
       if (keyNext) {
         if (bytes[at] !== QUOTE) throw new JsonSyntaxError('expected a key', at);
         // Read and hash in one go; a key with an escape takes the long way.
@@ -264,7 +301,7 @@ export class JsonDocument {
           at = skipSpace(bytes, at);
           if (at < length) throw new JsonSyntaxError('unexpected text after the value', at);
           this.#count = count;
-          return;
+          return true;
         }
         const slot = open * NODE;
         if (at < length && bytes[at]! <= 0x20) {
