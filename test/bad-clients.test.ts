@@ -165,19 +165,20 @@ describe('a client that does not finish', () => {
       rawChat(key, 'Transfer-Encoding: chunked\r\n', '8\r\n{"model"\r\n'),
       rawChat(key, 'Transfer-Encoding: chunked\r\n', '8\r\n{"mod'),
     ];
-    const inFlight = async (): Promise<number> => gateway.metric('in_flight');
+    const coming = async (): Promise<number> => gateway.metric('unfinished_bodies');
     for (const [index, start] of [...starts, ...starts].entries()) {
       await using connection = await openRaw(gateway.url);
       await connection.send(start);
-      await eventually(async () => (await inFlight()) === 1, 'the request is being read');
+      await eventually(async () => (await coming()) === 1, 'the request is being read');
       if (index < starts.length) connection.reset();
       else connection.finish();
-      await eventually(async () => (await inFlight()) === 0, 'the place was given back');
+      await eventually(async () => (await coming()) === 0, 'nothing of it is waited for');
     }
     await eventually(
       async () => (await gateway.metric('requests_total', { status: '499' })) === left + 2 * starts.length,
       'all of them counted as clients that left',
     );
+    expect(await gateway.metric('in_flight')).toBe(0);
     expect(await gateway.metric('requests_total', { status: '500' })).toBe(0);
     expect(await gateway.metric('rejected_total', { reason: 'internal' })).toBe(0);
     expect(simulator.stats().received).toBe(received);

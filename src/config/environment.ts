@@ -88,6 +88,8 @@ export const environmentSchema = z.object({
   TOOL_SORT_ENABLED: withDefault(boolean, 'true'),
   TOOL_ORDER: withDefault(z.enum(['sorted'], { error: 'must be sorted' }), 'sorted'),
   MAX_BODY_BYTES: withDefault(size, '32MiB'),
+  BODY_TIMEOUT: withDefault(duration, '60s'),
+  BODIES_MAX_BYTES: withDefault(size, '1GiB'),
   SHUTDOWN_TIMEOUT: withDefault(duration, '30s'),
   LOG_LEVEL: withDefault(
     z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {

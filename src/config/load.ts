@@ -170,6 +170,8 @@ export function loadConfig(variables: Variables, options: { readonly dev?: boole
   const ids = providers.map((one) => one.id);
   for (const id of new Set(ids.filter((id, index) => ids.indexOf(id) !== index)))
     faults.push(`providers: ${id} is named twice`);
+  if (env.BODIES_MAX_BYTES < env.MAX_BODY_BYTES)
+    faults.push('BODIES_MAX_BYTES: must be at least MAX_BODY_BYTES, or a body of that size could never come');
   if (env.DATABASE_URL !== undefined) {
     faults.push('DATABASE_URL: PostgreSQL storage is not built yet; unset it to use SQLite in DATA_DIR');
   }

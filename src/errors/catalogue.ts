@@ -38,6 +38,8 @@ export const ERRORS = {
   model_not_found: client(404),
   not_found: client(404),
   method_not_allowed: client(405),
+  body_timeout: { status: 408, source: 'client', retryable: true, type: 'invalid_request_error' },
+  bodies_over_budget: { status: 408, source: 'client', retryable: true, type: 'invalid_request_error' },
   conflict: client(409),
   body_too_large: client(413),
   unsupported_media_type: client(415),

@@ -62,11 +62,13 @@ describe('Admission', () => {
     expect(words[0]).toEqual([1, 1]);
   });
 
-  test('once closed, nothing is admitted and what runs may leave', () => {
+  test('once closed, nothing new is admitted; what came before may enter, and leave', () => {
     const { one } = threads({ total: 10 });
     const place = one.enter();
+    expect(codeOf(() => one.checkOpen())).toBe('none');
     one.close();
-    expect(codeOf(() => one.enter())).toBe('shutting_down');
+    expect(codeOf(() => one.checkOpen())).toBe('shutting_down');
+    one.enter().leave();
     place.leave();
     expect(one.inFlight).toBe(0);
   });

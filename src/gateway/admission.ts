@@ -42,7 +42,8 @@ export class Place {
 /**
  * Concurrency limits over all threads: add to the own word, sum, take back if over (DESIGN §2).
  *
- * A request enters before its body is read, so that bodies are bounded too; until then it counts as not streamed.
+ * A request enters once its body is there, so that clients which send theirs slowly keep no place; what bodies hold that are still
+ * coming has a bound of its own. It counts as not streamed until it is read.
  */
 export class Admission {
   readonly #limits: AdmissionLimits;
@@ -74,9 +75,13 @@ export class Admission {
     this.#closing = true;
   }
 
-  enter(): Place {
+  /** Throws once nothing is admitted any more; what came before may still {@link enter}. */
+  checkOpen(): void {
     if (this.#closing)
       throw new GatewayError('shutting_down', 'The gateway is stopping.', { retryAfterS: 1 });
+  }
+
+  enter(): Place {
     this.#own++;
     this.#words.add(0, 1);
     if (this.total > this.#limits.total) {

@@ -1,11 +1,23 @@
 import { GatewayError } from '../errors/gateway-error.ts';
-import { BodyTooLargeError, ClientGoneError, type Incoming } from '../server/incoming.ts';
+import { BodyTimeoutError, BodyTooLargeError, ClientGoneError, type Incoming } from '../server/incoming.ts';
+import type { UnfinishedBodies } from './unfinished-bodies.ts';
+
+/** Counts the body of a key's request while it is coming. */
+export interface BodyAccount {
+  readonly bodies: UnfinishedBodies;
+  /** Of the key. */
+  readonly slot: number;
+}
 
 /**
  * The body of a JSON request, whole; at once where it has come already. Throws a 415 for other content; what reading it
  * fails with, at once or later, goes through {@link readFailure}.
  */
-export function readBody(request: Incoming, maxBytes: number): Uint8Array | Promise<Uint8Array> {
+export function readBody(
+  request: Incoming,
+  maxBytes: number,
+  account: BodyAccount | null,
+): Uint8Array | Promise<Uint8Array> {
   const { fields } = request;
   const type = fields.get('content-type');
   if (type !== null && !isJson(type)) {
@@ -18,13 +30,20 @@ export function readBody(request: Incoming, maxBytes: number): Uint8Array | Prom
   if (encoding !== null && encoding !== 'identity') {
     throw new GatewayError('unsupported_media_type', 'Compressed request bodies are not supported.');
   }
-  return request.readBody(maxBytes);
+  const body = request.readBody(maxBytes);
+  if (body instanceof Promise && account !== null)
+    request.meterBody(account.bodies.open(request, account.slot));
+  return body;
 }
 
 /** {@link readBody} for who waits in any case; rejects with a GatewayError. */
-export async function wholeBody(request: Incoming, maxBytes: number): Promise<Uint8Array> {
+export async function wholeBody(
+  request: Incoming,
+  maxBytes: number,
+  account: BodyAccount | null = null,
+): Promise<Uint8Array> {
   try {
-    return await readBody(request, maxBytes);
+    return await readBody(request, maxBytes, account);
   } catch (cause) {
     throw readFailure(cause, maxBytes);
   }
@@ -36,6 +55,13 @@ export function readFailure(cause: unknown, maxBytes: number): unknown {
     return new GatewayError(
       'body_too_large',
       `The request body is larger than ${maxBytes} bytes (MAX_BODY_BYTES).`,
+    );
+  }
+  if (cause instanceof BodyTimeoutError) {
+    return new GatewayError(
+      'body_timeout',
+      'The request body took longer than it may (BODY_TIMEOUT, and a second more for every 64 KiB of it).',
+      { cause },
     );
   }
   if (cause instanceof ClientGoneError) {

@@ -4,7 +4,7 @@ import type { DedupTable } from '../dedup/dedup-table.ts';
 import type { ReplayBudget } from '../dedup/replay-budget.ts';
 import type { Dialect } from '../dialects/types.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { Pipeline, Prepared } from '../pipeline/pipeline.ts';
 import type { HeaderFields } from '../http1/fields.ts';
 import type { Incoming } from '../server/incoming.ts';
 import type { KeyRecord } from '../storage/key-record.ts';
@@ -15,10 +15,12 @@ import { authenticate, checkModel } from './authenticate.ts';
 import { readBody, readFailure } from './body.ts';
 import { Exchange } from './exchange.ts';
 import type { KeyCache } from './key-cache.ts';
+import { LARGE_BODY_BYTES, type LargeBodies } from './large-bodies.ts';
 import type { ProviderLimit, RateLimiter } from './limits.ts';
 import type { Recorder } from './recorder.ts';
 import type { RequestHeads } from './request-heads.ts';
 import { requestIdOf } from './request-id.ts';
+import type { UnfinishedBodies } from './unfinished-bodies.ts';
 import { meaningOf } from './vendor-headers.ts';
 
 /** What a chat request needs on its way, wired once per thread. */
@@ -28,6 +30,8 @@ export interface ChatDeps {
   readonly routePath: string;
   readonly keys: KeyCache;
   readonly admission: Admission;
+  readonly bodies: UnfinishedBodies;
+  readonly largeBodies: LargeBodies;
   readonly pipeline: Pipeline;
   /** null when DEDUP_ENABLED is off. */
   readonly dedup: DedupTable | null;
@@ -53,7 +57,7 @@ export interface ChatDeps {
 /**
  * `POST /v1/chat/completions` and `/v1/messages`: the way of a request up to dedup.
  *
- * accept → authenticate → admit → body → pipeline; what follows is an {@link Exchange}.
+ * accept → authenticate → body → admit → pipeline; what follows is an {@link Exchange}.
  */
 export function handleChat(request: Incoming, deps: ChatDeps): void {
   new Arrival(request, deps).begin();
@@ -83,10 +87,10 @@ class Arrival {
     try {
       const { keys, wallClockMs } = this.#deps;
       const found = authenticate(this.#request.fields, keys, wallClockMs());
-      if (!(found instanceof Promise)) this.#admit(found);
+      if (!(found instanceof Promise)) this.#readBody(found);
       else
         found.then(
-          (key) => this.#admit(key),
+          (key) => this.#readBody(key),
           (thrown: unknown) => this.#refuse(thrown),
         );
     } catch (thrown) {
@@ -94,20 +98,16 @@ class Arrival {
     }
   }
 
-  #admit(key: KeyRecord): void {
+  #readBody(key: KeyRecord): void {
     try {
-      const { admission, maxBodyBytes, quota, rates, wallClockMs } = this.#deps;
-      if (quota.exhausted(key)) {
-        throw new GatewayError('insufficient_quota', 'This API key has used up its quota.');
-      }
-      this.#place = admission.enter();
-      rates?.admit(key, wallClockMs());
-      const reading = readBody(this.#request, maxBodyBytes);
-      if (!(reading instanceof Promise)) this.#prepare(key, this.#place, reading);
+      const { admission, bodies, maxBodyBytes } = this.#deps;
+      admission.checkOpen();
+      this.#checkQuota(key);
+      const reading = readBody(this.#request, maxBodyBytes, { bodies, slot: key.slot });
+      if (!(reading instanceof Promise)) this.#admit(key, reading);
       else {
-        const place = this.#place;
         reading.then(
-          (body) => this.#prepare(key, place, body),
+          (body) => this.#admit(key, body),
           (thrown: unknown) => this.#refuse(thrown),
         );
       }
@@ -116,36 +116,59 @@ class Arrival {
     }
   }
 
-  #prepare(key: KeyRecord, place: Place, body: Uint8Array): void {
+  #checkQuota(key: KeyRecord): void {
+    if (this.#deps.quota.exhausted(key))
+      throw new GatewayError('insufficient_quota', 'This API key has used up its quota.');
+  }
+
+  /** The whole body is here: only from now on does the request take a place. */
+  #admit(key: KeyRecord, body: Uint8Array): void {
     try {
-      const deps = this.#deps;
+      const { admission, dialect, dedupScope, largeBodies, now, pipeline, rates, routePath, wallClockMs } =
+        this.#deps;
       const request = this.#request;
-      const bodyAtMs = deps.now();
-      const meaning = meaningOf(request.fields, deps.dialect.id);
-      const prepared = deps.pipeline.prepare({
+      const bodyAtMs = now();
+      this.#checkQuota(key);
+      const place = admission.enter();
+      this.#place = place;
+      rates?.admit(key, wallClockMs());
+      const meaning = meaningOf(request.fields, dialect.id);
+      const input = {
         body,
-        dialect: deps.dialect.id,
-        scope: deps.dedupScope === 'global' ? 'global' : key.id,
-        routePath: deps.routePath,
+        dialect: dialect.id,
+        scope: dedupScope === 'global' ? 'global' : key.id,
+        routePath,
         headers: meaning,
         passthrough: wantsPassthrough(request.fields, key),
-      });
-      checkModel(key, prepared.model);
-      place.settle(prepared.stream);
-      new Exchange(
-        request,
-        this.#requestId,
-        key,
-        prepared,
-        meaning,
-        place,
-        deps,
-        this.#startedAtMs,
-        bodyAtMs,
-      ).run();
+      };
+      if (body.byteLength < LARGE_BODY_BYTES) {
+        this.#exchange(key, place, pipeline.prepare(input), meaning, bodyAtMs);
+        return;
+      }
+      largeBodies
+        .run(pipeline.prepareInSteps(input), () => !request.over)
+        .then((prepared) => this.#exchange(key, place, prepared, meaning, bodyAtMs))
+        .catch((thrown: unknown) => this.#refuse(thrown));
     } catch (thrown) {
       this.#refuse(thrown);
     }
+  }
+
+  #exchange(key: KeyRecord, place: Place, prepared: Prepared, meaning: string, bodyAtMs: number): void {
+    checkModel(key, prepared.model);
+    place.settle(prepared.stream);
+    const exchange = new Exchange(
+      this.#request,
+      this.#requestId,
+      key,
+      prepared,
+      meaning,
+      place,
+      this.#deps,
+      this.#startedAtMs,
+      bodyAtMs,
+    );
+    exchange.run();
   }
 
   #refuse(thrown: unknown): void {

@@ -1,6 +1,6 @@
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { HeaderFields } from '../http1/fields.ts';
-import { parseBody, routeOf } from '../pipeline/inbound-adapter.ts';
+import { parseBody, parseSteps, routeOf } from '../pipeline/inbound-adapter.ts';
 import type { ProviderRegistry } from '../providers/registry.ts';
 import type { ModelRoute, Provider } from '../providers/types.ts';
 import type { Incoming } from '../server/incoming.ts';
@@ -14,6 +14,7 @@ import { jsonAnswer, type WholeAnswer } from './answers.ts';
 import { authenticate, checkModel } from './authenticate.ts';
 import { wholeBody } from './body.ts';
 import type { ChatDeps } from './chat.ts';
+import { LARGE_BODY_BYTES } from './large-bodies.ts';
 import { requestIdOf } from './request-id.ts';
 import { estimateTokens } from './token-estimate.ts';
 import {
@@ -43,10 +44,16 @@ export async function countTokens(
   registry: ProviderRegistry,
 ): Promise<WholeAnswer> {
   const key = await authenticate(request.fields, deps.keys, deps.wallClockMs());
+  deps.admission.checkOpen();
+  const { bodies } = deps;
+  const body = await wholeBody(request, deps.maxBodyBytes, { bodies, slot: key.slot });
   const place = deps.admission.enter();
   try {
     deps.rates?.admit(key, deps.wallClockMs());
-    const question = questionOf(await wholeBody(request, deps.maxBodyBytes), key, registry);
+    const question =
+      body.byteLength < LARGE_BODY_BYTES
+        ? questionOf(body, key, registry)
+        : await deps.largeBodies.run(questionInSteps(body, key, registry), () => !request.over);
     const { provider } = question.route;
     const { id } = provider;
     const requestId = requestIdOf(request.fields);
@@ -76,31 +83,51 @@ interface Question {
   readonly estimate: number | null;
 }
 
-const document = new JsonDocument();
+const ofSmallBodies = new JsonDocument();
 
 /** Reads what the gateway must know of a request; the rest is the vendor's to judge. */
 function questionOf(body: Uint8Array, key: KeyRecord, registry: ProviderRegistry): Question {
   try {
-    parseBody(document, body);
-    const name = memberOfKind('model', Kind.String, 'string');
-    const model = document.text(name);
-    const messages = memberOfKind('messages', Kind.Array, 'array');
-    if (document.next(messages) === messages + 1)
-      throw new GatewayError('invalid_value', 'messages: at least one message is required', {
-        param: 'messages',
-      });
-    checkModel(key, model);
-    const route = routeOf((one) => registry.resolve(one), model);
-    if (route.provider.profile.dialect !== 'anthropic-messages')
-      return { route, body, estimate: estimateTokens(document) };
-    return { route, body: renamed(body, name, route), estimate: null };
+    parseBody(ofSmallBodies, body);
+    return questionIn(ofSmallBodies, body, key, registry);
   } finally {
-    document.release();
+    ofSmallBodies.release();
   }
 }
 
+/** {@link questionOf} in steps. */
+function* questionInSteps(
+  body: Uint8Array,
+  key: KeyRecord,
+  registry: ProviderRegistry,
+): Generator<void, Question> {
+  const document = new JsonDocument();
+  yield* parseSteps(document, body);
+  return questionIn(document, body, key, registry);
+}
+
+function questionIn(
+  document: JsonDocument,
+  body: Uint8Array,
+  key: KeyRecord,
+  registry: ProviderRegistry,
+): Question {
+  const name = memberOfKind(document, 'model', Kind.String, 'string');
+  const model = document.text(name);
+  const messages = memberOfKind(document, 'messages', Kind.Array, 'array');
+  if (document.next(messages) === messages + 1)
+    throw new GatewayError('invalid_value', 'messages: at least one message is required', {
+      param: 'messages',
+    });
+  checkModel(key, model);
+  const route = routeOf((one) => registry.resolve(one), model);
+  if (route.provider.profile.dialect !== 'anthropic-messages')
+    return { route, body, estimate: estimateTokens(document) };
+  return { route, body: renamed(document, body, name, route), estimate: null };
+}
+
 /** A member of the body that must be there; the body has been parsed. */
-function memberOfKind(name: string, kind: Kind, words: string): number {
+function memberOfKind(document: JsonDocument, name: string, kind: Kind, words: string): number {
   const node = document.kind(0) === Kind.Object ? document.member(0, name) : -1;
   if (node < 0) throw new GatewayError('missing_field', `${name}: Field required`, { param: name });
   if (document.kind(node) === kind) return node;
@@ -108,7 +135,12 @@ function memberOfKind(name: string, kind: Kind, words: string): number {
 }
 
 /** The body with the vendor's name of the model, which is the node `name`; everything else to the byte. */
-function renamed(body: Uint8Array, name: number, { rewritten, upstreamModel }: ModelRoute): Uint8Array {
+function renamed(
+  document: JsonDocument,
+  body: Uint8Array,
+  name: number,
+  { rewritten, upstreamModel }: ModelRoute,
+): Uint8Array {
   if (!rewritten) return body;
   return Buffer.concat([
     body.subarray(0, document.start(name)),

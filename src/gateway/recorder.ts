@@ -26,6 +26,8 @@ const REASONS: Partial<Record<ErrorCode, RejectedReason>> = {
   too_many_requests_in_flight: 'concurrency',
   follower_too_slow: 'concurrency',
   body_too_large: 'body_too_large',
+  body_timeout: 'body_timeout',
+  bodies_over_budget: 'body_budget',
   model_not_found: 'not_found',
   not_found: 'not_found',
   shutting_down: 'shutting_down',

@@ -22,6 +22,8 @@ const MESSAGES_PATH = /^(?:\/v1)?\/messages(?:\/|$)/;
 export interface ServerOptions {
   readonly host: string;
   readonly port: number;
+  /** How long a request's body may take, in ms, besides a second for every 64 KiB of it. */
+  readonly bodyMs: number;
   /** Clients that speak Chat Completions. */
   readonly chat: ChatDeps;
   /** Clients that speak Anthropic Messages. */
@@ -156,6 +158,7 @@ export function serve(options: ServerOptions): HttpListener {
     host: options.host,
     port: options.port,
     idleMs: CLIENT_IDLE_MS,
+    bodyMs: options.bodyMs,
     maxHeadBytes: MAX_HEAD_BYTES,
     now: chat.now,
     wallClockMs: chat.wallClockMs,

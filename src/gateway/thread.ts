@@ -21,10 +21,12 @@ import { Admission } from './admission.ts';
 import type { ChatDeps } from './chat.ts';
 import { ControlPlane } from './control-plane.ts';
 import { KeyCache } from './key-cache.ts';
+import { LargeBodies } from './large-bodies.ts';
 import { ProviderLimit, RateLimiter } from './limits.ts';
 import { Recorder } from './recorder.ts';
 import { RequestHeads } from './request-heads.ts';
 import { serve } from './server.ts';
+import { UnfinishedBodies } from './unfinished-bodies.ts';
 
 const BEAT_MS = 100;
 /** Silent clients are looked for once a second. */
@@ -124,6 +126,11 @@ export function startProxyThread(
       sum: (kind) => metrics.sumInFlight(kind),
     },
   );
+  const bodies = new UnfinishedBodies(memory, worker, {
+    maxBytes: env.BODIES_MAX_BYTES,
+    maxBodyBytes: env.MAX_BODY_BYTES,
+    firstBirth: start.incarnation * 2 ** 32,
+  });
   const stages: number[] = [];
   const pipeline = new Pipeline({
     cacheInject: env.CACHE_INJECT_ENABLED,
@@ -141,6 +148,8 @@ export function startProxyThread(
     routePath: '/v1/chat/completions',
     keys,
     admission,
+    bodies,
+    largeBodies: new LargeBodies(now),
     pipeline,
     dedup: env.DEDUP_ENABLED ? dedup : null,
     dedupScope: env.DEDUP_SCOPE,
@@ -182,6 +191,7 @@ export function startProxyThread(
   const server = serve({
     host: env.HOST,
     port: start.port,
+    bodyMs: env.BODY_TIMEOUT,
     registry,
     control,
     shedding: () => shedding || admission.closing,
@@ -195,6 +205,7 @@ export function startProxyThread(
     const atMs = now();
     metrics.lag(Math.max(0, atMs - expectedBeatMs) / 1000);
     expectedBeatMs = atMs + BEAT_MS;
+    bodies.look();
     if (++beats % SWEEP_EVERY_BEATS === 0) {
       server.sweep();
       metrics.heap(heapSize());

@@ -1,7 +1,7 @@
 import { ChunkFraming } from '../http1/chunked.ts';
 import { CHUNKED } from '../http1/message-head.ts';
 import { Gathered } from '../std/bytes.ts';
-import { BodyTooLargeError, ClientGoneError } from './incoming.ts';
+import { BodyTooLargeError, ClientGoneError, type BodyMeter } from './incoming.ts';
 
 const MAX_TRAILER_BYTES = 8 * 1024;
 
@@ -25,7 +25,10 @@ export class BodyReader {
   #maxBytes = Infinity;
   #dropping = false;
   #waiter: Waiter | null = null;
+  #meter: BodyMeter | null = null;
   done = true;
+  /** Its meter has no room for more of it. */
+  full = false;
 
   /** Expects the body of a request; `length` in bytes, or `CHUNKED`. */
   expect(length: number): void {
@@ -34,6 +37,7 @@ export class BodyReader {
     this.#maxBytes = Infinity;
     this.#dropping = false;
     this.done = length === 0;
+    this.full = false;
     if (this.#chunked) {
       this.#chunks ??= new ChunkFraming(MAX_TRAILER_BYTES, 'strict');
       this.#chunks.reset();
@@ -88,16 +92,25 @@ export class BodyReader {
     });
   }
 
+  /** Somebody waits for the rest, and has it counted. */
+  meter(meter: BodyMeter): void {
+    this.#meter = meter;
+    this.full = !meter.holds(this.#heldBytes);
+  }
+
   /** Nobody will ask for the body any more: what still comes is dropped. */
   drop(): void {
+    this.#endMeter();
     this.#dropping = true;
     this.#held.clear();
     this.#heldBytes = 0;
   }
 
-  /** The rest will not come. */
-  fail(): void {
-    this.#settle()?.reject(new ClientGoneError('the connection ended before the request was whole'));
+  /** The rest will not come, or is not wanted any more. */
+  fail(error?: Error): void {
+    this.#settle()?.reject(
+      error ?? new ClientGoneError('the connection ended before the request was whole'),
+    );
     this.drop();
   }
 
@@ -109,10 +122,12 @@ export class BodyReader {
       return;
     }
     this.#held.add(bytes, start, end);
+    if (this.#meter !== null && !this.#meter.holds(this.#heldBytes)) this.full = true;
   }
 
   #complete(): void {
     this.done = true;
+    this.#endMeter();
     const waiter = this.#settle();
     if (waiter !== null) waiter.resolve(this.#join());
   }
@@ -129,6 +144,13 @@ export class BodyReader {
     held.clear();
     this.#heldBytes = 0;
     return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
+  }
+
+  #endMeter(): void {
+    const meter = this.#meter;
+    this.#meter = null;
+    this.full = false;
+    meter?.done();
   }
 
   #settle(): Waiter | null {

@@ -5,19 +5,11 @@ import { parseRequestHead, type RequestHead } from '../http1/request-head.ts';
 import { BodyReader } from './body-reader.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { HeldBytes } from './held-bytes.ts';
-import { Incoming, type Carrier } from './incoming.ts';
+import { BodyTimeoutError, Incoming, type BodyMeter, type Carrier } from './incoming.ts';
+import { Patience, Verdict } from './patience.ts';
+import { PHASE, type Phase } from './phase.ts';
 import { replyHead, type Framing } from './reply-head.ts';
 import { SendQueue } from './send-queue.ts';
-
-/**
- * ```
- *   Waiting ──bytes──▶ Head ──whole──▶ Busy ──answered──▶ (Dropping: the rest of its body) ──▶ Waiting
- *                        │               └── last one ─▶ Closing ──sent──▶ Lingering ──peer closes──▶ Closed
- *                        └── cannot be read ─────────────▲
- * ```
- */
-const PHASE = { Waiting: 0, Head: 1, Busy: 2, Dropping: 3, Closing: 4, Lingering: 5, Closed: 6 } as const;
-type Phase = (typeof PHASE)[keyof typeof PHASE];
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -27,8 +19,6 @@ const MAX_AHEAD_BYTES = 64 * 1024;
 const MAX_DROPPED_BYTES = 64 * 1024;
 /** So many requests of one connection are taken in a row, then it is the others' turn. */
 const MAX_IN_A_ROW = 64;
-/** How long a client may take to read a last answer and close, or to send what is dropped. */
-const LINGER_MS = 5_000;
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 
 /**
@@ -58,8 +48,7 @@ export class ClientConnection implements Carrier {
   #head = '';
   /** Its body ends with the connection: the client knows no chunks. */
   #raw = false;
-  /** Last time the client did its part. */
-  #sinceMs: number;
+  readonly #patience: Patience;
   /** Index in the listener's list. */
   place = -1;
 
@@ -67,7 +56,7 @@ export class ClientConnection implements Carrier {
     this.#socket = socket;
     this.#host = host;
     this.#queue = new SendQueue(socket);
-    this.#sinceMs = host.now();
+    this.#patience = new Patience(host);
   }
 
   get remoteAddress(): string {
@@ -84,7 +73,7 @@ export class ClientConnection implements Carrier {
     if (this.#phase >= PHASE.Closing) return;
     // A head has its time as a whole, or it could come byte by byte for ever.
     if (this.#body.wanted || (this.#phase !== PHASE.Busy && this.#phase !== PHASE.Head))
-      this.#sinceMs = this.#host.now();
+      this.#patience.clientsTurn();
     // Behind a request that is being answered, and behind an unfinished head, bytes are kept together.
     if (this.#held.size > 0) this.#hold(chunk, 0);
     else this.#pump(chunk);
@@ -93,7 +82,7 @@ export class ClientConnection implements Carrier {
 
   drained(): void {
     if (this.#queue.empty) return;
-    this.#sinceMs = this.#host.now();
+    this.#patience.clientsTurn();
     if (!this.#queue.flush()) return;
     if (this.#phase === PHASE.Closing) this.#linger();
     else if (this.#request !== null) this.#request.drained();
@@ -116,29 +105,9 @@ export class ClientConnection implements Carrier {
 
   /** Ends a connection whose client does not do its part. */
   sweep(nowMs: number): void {
-    const silentMs = nowMs - this.#sinceMs;
-    switch (this.#phase) {
-      case PHASE.Waiting:
-        if (silentMs > this.#host.idleMs) this.gone();
-        break;
-      case PHASE.Head:
-        // Half a request holds up no stop.
-        if (silentMs > (this.#host.closing ? LINGER_MS : this.#host.idleMs)) this.gone();
-        break;
-      case PHASE.Busy:
-        // The gateway's own work has deadlines elsewhere.
-        if (silentMs > this.#host.idleMs && (this.#body.wanted || !this.#queue.empty)) this.gone(true);
-        break;
-      case PHASE.Closed:
-        break;
-      case PHASE.Dropping:
-      case PHASE.Closing:
-      case PHASE.Lingering:
-        if (silentMs > LINGER_MS && (this.#queue.empty || silentMs > this.#host.idleMs)) this.gone(true);
-        break;
-      default:
-        this.#phase satisfies never;
-    }
+    const verdict = this.#patience.verdict(this.#phase, nowMs, this.#body, this.#queue.empty);
+    if (verdict === Verdict.LateBody) this.endBody(new BodyTimeoutError('the body took too long'));
+    else if (verdict !== Verdict.Wait) this.gone(verdict === Verdict.Reset);
   }
 
   /** Lets the client go where it has no request under way. */
@@ -149,12 +118,29 @@ export class ClientConnection implements Carrier {
   readBody(maxBytes: number): Uint8Array | Promise<Uint8Array> {
     const body = this.#body.read(maxBytes);
     if (body instanceof Promise) {
-      this.#sinceMs = this.#host.now();
+      this.#patience.clientsTurn();
       if (this.#expectsContinue) this.#queue.text(CONTINUE);
       this.#resume();
     }
     this.#expectsContinue = false;
     return body;
+  }
+
+  meterBody(meter: BodyMeter): void {
+    this.#body.meter(meter);
+    if (this.#body.full) this.#pause();
+  }
+
+  resumeBody(): void {
+    this.#body.full = false;
+    this.#resume();
+  }
+
+  endBody(error: Error): void {
+    if (this.#request === null || !this.#body.wanted) return;
+    this.#request.keepAlive = false;
+    this.#body.fail(error);
+    this.#resume();
   }
 
   send(
@@ -210,14 +196,14 @@ export class ClientConnection implements Carrier {
 
   #noteWrite(all: boolean): boolean {
     // From here on it is the client's turn.
-    if (!all) this.#sinceMs = this.#host.now();
+    if (!all) this.#patience.clientsTurn();
     return all;
   }
 
   #answered(request: Incoming): void {
     this.#request = null;
     this.#body.drop();
-    this.#sinceMs = this.#host.now();
+    this.#patience.clientsTurn();
     if (!request.keepAlive) this.#close();
     else if (this.#body.done) this.#phase = PHASE.Waiting;
     else {
@@ -282,7 +268,8 @@ export class ClientConnection implements Carrier {
     try {
       const at = this.#body.push(bytes, from);
       if (this.#body.done && this.#phase === PHASE.Dropping) this.#phase = PHASE.Waiting;
-      if (this.#body.heldBytes > MAX_AHEAD_BYTES && !this.#body.wanted && !this.#body.done) this.#pause();
+      const ahead = this.#body.heldBytes > MAX_AHEAD_BYTES && !this.#body.wanted && !this.#body.done;
+      if (ahead || this.#body.full) this.#pause();
       return at;
     } catch (error) {
       this.#broken(error);
@@ -325,6 +312,7 @@ export class ClientConnection implements Carrier {
     this.#body.expect(head.bodyLength);
     let at = bodyAt;
     if (!this.#body.done) {
+      this.#patience.bodyBegins();
       if (at < bytes.length) at = this.#pushBody(bytes, at);
       if (this.#phase !== PHASE.Busy) return at;
       this.#expectsContinue =
@@ -380,7 +368,7 @@ export class ClientConnection implements Carrier {
   /** Closes once everything is sent. */
   #close(): void {
     this.#phase = PHASE.Closing;
-    this.#sinceMs = this.#host.now();
+    this.#patience.clientsTurn();
     this.#held.clear();
     this.#resume();
     if (this.#queue.empty) this.#linger();

@@ -11,6 +11,19 @@ export class BodyTooLargeError extends Error {
   override readonly name = 'BodyTooLargeError';
 }
 
+/** The client has taken longer over the body than it may. */
+export class BodyTimeoutError extends Error {
+  override readonly name = 'BodyTimeoutError';
+}
+
+/** Counts what a body holds while it is still coming; one per such body. */
+export interface BodyMeter {
+  /** So many bytes are here. False: for now there is no room for more, and the connection is not read until it may go on. */
+  holds(bytes: number): boolean;
+  /** The body is whole, or never will be. */
+  done(): void;
+}
+
 /** Is told that a client has left before its answer was complete; once. */
 export interface ClientWatch {
   clientLeft(): void;
@@ -22,6 +35,9 @@ const NO_FIELDS = new HeaderFields('', []);
 export interface Carrier {
   readonly remoteAddress: string;
   readBody(maxBytes: number): Uint8Array | Promise<Uint8Array>;
+  meterBody(meter: BodyMeter): void;
+  resumeBody(): void;
+  endBody(error: Error): void;
   send(
     request: Incoming,
     status: number,
@@ -74,12 +90,27 @@ export class Incoming {
   }
 
   /**
-   * The body, whole; at once where it has come already. Once per request. Throws or rejects with {@link BodyTooLargeError}
-   * or {@link ClientGoneError}.
+   * The body, whole; at once where it has come already. Once per request. Throws or rejects with {@link BodyTooLargeError},
+   * {@link BodyTimeoutError} or {@link ClientGoneError}, or with what {@link endBody} was given.
    */
   readBody(maxBytes: number): Uint8Array | Promise<Uint8Array> {
     if (this.#carrier === null) throw new ClientGoneError('the client has left');
     return this.#carrier.readBody(maxBytes);
+  }
+
+  /** Has the rest of a body that is being read counted. */
+  meterBody(meter: BodyMeter): void {
+    this.#carrier?.meterBody(meter);
+  }
+
+  /** There is room again for a body whose meter has answered false. */
+  resumeBody(): void {
+    this.#carrier?.resumeBody();
+  }
+
+  /** Gives a body up that is being read: its reader gets the error, and the connection ends with the answer. */
+  endBody(error: Error): void {
+    this.#carrier?.endBody(error);
   }
 
   /** Path and fields have been read: a request that waits for its answer does not keep them alive. */

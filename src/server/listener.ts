@@ -11,6 +11,8 @@ export interface ListenerOptions {
   readonly port: number;
   /** How long a client may be silent while it sends its request, takes its answer, or between two requests; ms. */
   readonly idleMs: number;
+  /** How long a request's body may take, in ms, besides a second for every 64 KiB of it. */
+  readonly bodyMs: number;
   readonly maxHeadBytes: number;
   /** Monotonic, ms. */
   readonly now: () => number;
@@ -35,6 +37,7 @@ export class HttpListener implements ConnectionHost {
   readonly #listener: Bun.TCPSocketListener<ClientConnection>;
   readonly maxHeadBytes: number;
   readonly idleMs: number;
+  readonly bodyMs: number;
   readonly now: () => number;
   #stopping = false;
 
@@ -42,6 +45,7 @@ export class HttpListener implements ConnectionHost {
     this.#options = options;
     this.maxHeadBytes = options.maxHeadBytes;
     this.idleMs = options.idleMs;
+    this.bodyMs = options.bodyMs;
     this.now = options.now;
     setDate(options.wallClockMs());
     // The types know `reusePort` for UDP alone.
@@ -56,6 +60,10 @@ export class HttpListener implements ConnectionHost {
 
   get closing(): boolean {
     return this.#stopping || this.#options.shedding();
+  }
+
+  get stopping(): boolean {
+    return this.#stopping;
   }
 
   get port(): number {

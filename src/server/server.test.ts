@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { BodyTooLargeError, ClientGoneError, type Incoming } from './incoming.ts';
+import { BodyTimeoutError, BodyTooLargeError, ClientGoneError, type Incoming } from './incoming.ts';
 import { fieldLine } from './reply-head.ts';
 import { TestServer, until } from './testing/serve.ts';
 
@@ -168,6 +168,112 @@ describe('a body', () => {
     server.pass(1_001);
     await silent.until((_, closed) => closed);
     expect(failures.map((error) => error instanceof ClientGoneError)).toEqual([true, true]);
+  });
+
+  test('that takes too long ends, however busily it comes; what has come buys time', async () => {
+    const failures: unknown[] = [];
+    let held = 0;
+    const read = (request: Incoming): void => {
+      void Promise.resolve(request.readBody(1_000_000)).then(
+        () => request.send(200, '', ''),
+        (error: unknown) => {
+          failures.push(error);
+          request.send(408, '', 'late');
+        },
+      );
+      const holds = (bytes: number): boolean => {
+        held = Math.max(held, bytes);
+        return true;
+      };
+      request.meterBody({ holds, done: () => {} });
+    };
+    using server = new TestServer(read, 60_000, 10_000);
+    const [drip, flood] = [await server.client(), await server.client()];
+    for (const client of [drip, flood])
+      client.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n\r\n');
+    await until(() => server.listener.busy === 2);
+    flood.send(Buffer.alloc(4 * 64 * 1024));
+    await until(() => held === 4 * 64 * 1024);
+    for (let second = 0; second < 10; second++) {
+      drip.send('x');
+      server.pass(1_000);
+    }
+    expect(failures).toEqual([]);
+    server.pass(1_000);
+    await drip.until((text, closed) => text.endsWith('late') && text.includes('connection: close') && closed);
+    expect(failures.map((error) => error instanceof BodyTimeoutError)).toEqual([true]);
+    flood.send(Buffer.alloc(500_000 - 4 * 64 * 1024));
+    await flood.until((text) => text.startsWith('HTTP/1.1 200'));
+  });
+
+  test('is read while its meter has room, and goes on when it has some again', async () => {
+    const seen: number[] = [];
+    let done = 0;
+    let room = 300_000;
+    const requests: Incoming[] = [];
+    using server = new TestServer((request) => {
+      requests.push(request);
+      const reading = request.readBody(10_000_000);
+      if (!(reading instanceof Promise)) return;
+      reading.then(
+        (body) => request.send(200, '', String(body.length)),
+        (error: Error) => request.send(408, '', error.message),
+      );
+      request.meterBody({
+        holds: (bytes) => {
+          seen.push(bytes);
+          return bytes <= room;
+        },
+        done: () => done++,
+      });
+    });
+    const [first, second] = [await server.client(), await server.client()];
+    const head = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n';
+    first.send(head);
+    first.send(Buffer.alloc(8_000_000));
+    await until(() => (seen.at(-1) ?? 0) > room);
+    const held = seen.at(-1)!;
+    // It is asked of the system in pieces; what one of them brings over is all that comes.
+    server.pass(0);
+    second.send(GET);
+    await until(() => requests.length === 2);
+    requests[1]!.send(200, '', 'other');
+    await second.until((text) => text.endsWith('other'));
+    expect(Math.max(...seen)).toBe(held);
+    room = Infinity;
+    requests[0]!.resumeBody();
+    await first.until((text) => text.endsWith('8000000'));
+    expect(done).toBe(1);
+    seen.length = 0;
+    room = 300_000;
+    first.send(head);
+    first.send(Buffer.alloc(1_000_000));
+    await until(() => (seen.at(-1) ?? 0) > room);
+    requests[2]!.endBody(new Error('enough'));
+    await first.until((text, closed) => text.endsWith('enough') && closed);
+    expect(done).toBe(2);
+  });
+
+  test('a stop waits for none whose client has fallen silent', async () => {
+    const failures: unknown[] = [];
+    using server = new TestServer(
+      (request) => {
+        const reading = request.readBody(100);
+        if (reading instanceof Promise) reading.catch((error: unknown) => failures.push(error));
+      },
+      60_000,
+      60_000,
+    );
+    const client = await server.client();
+    client.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0');
+    await until(() => server.listener.busy === 1);
+    server.pass(6_000);
+    expect(failures).toEqual([]);
+    server.listener.stop();
+    server.pass(1);
+    await client.until((_, closed) => closed);
+    expect(failures.map((error) => error instanceof ClientGoneError)).toEqual([true]);
+    expect(server.listener.busy).toBe(0);
   });
 
   test('broken chunks are a refusal', async () => {

@@ -38,6 +38,8 @@ export const REJECTED_REASONS = [
   'rate',
   'concurrency',
   'body_too_large',
+  'body_timeout',
+  'body_budget',
   'not_found',
   'shutting_down',
   'internal',

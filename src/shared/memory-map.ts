@@ -34,6 +34,20 @@ export const SLOT = {
   pendingBatch: 4,
   words: 5,
 } as const;
+/** Words of one large body that is still coming (src/gateway/unfinished-bodies.ts). */
+export const BODY = {
+  /** Key slot + 1; 0: the row is free. */
+  owner: 0,
+  bytes: 1,
+  /** Which of the thread's bodies it is, counted from 1. */
+  birth: 2,
+  /** The `birth` of the one that another thread wants ended. */
+  doomed: 3,
+  words: 4,
+} as const;
+/** Of one thread: 1 GiB of the smallest bodies that are counted at all. Room for some at the start; it grows. */
+export const MAX_BODY_ROWS = 16_384;
+const FIRST_BODY_ROWS = 256;
 export const KEY_ID_BYTES = 16;
 /** Providers a configuration may name; bounds the connection gauges. */
 export const MAX_PROVIDERS = 64;
@@ -53,11 +67,16 @@ export const MAX_PROVIDERS = 64;
  *  slotKeys     Uint8    [slot][16]  the key's UUID  grows    storage
  *  slotMoney    Float64  [slot][5: SLOT]           grows       storage (src/storage/spend-sweep.ts)
  *  slotCount    Int32    [1]                                  storage
+ *  bodies       Float64  [worker] → [row][4: BODY]  grows     proxy `worker`; `doomed`: any
+ *  bodyRows     Int32    [worker]  rows up to the last used   proxy `worker`
+ *  bodyBytes    Float64  [worker]  sum of its rows            proxy `worker`
+ *  bodiesOpen   Int32    [worker]  small ones, too            proxy `worker`
  *  metrics      Float64  [worker][words]                      proxy `worker` (src/shared/counters.ts)
  *  labels       Uint8    [worker][row][bytes]                 proxy `worker`
  * ```
  *
- * One writer per word; readers sum. `claims` alone is contended, and touched through Atomics only. When a thread dies the
+ * One writer per word; readers sum. `claims` alone is contended, and touched through Atomics only; `doomed` is a request to the
+ * row's owner, which any thread may make and none but it obeys. When a thread dies the
  * primary zeroes its gauges and holds ({@link releaseWorker}); its counters go on in its successor.
  */
 export interface SharedMemory {
@@ -75,6 +94,10 @@ export interface SharedMemory {
   readonly slotKeys: Uint8Array<SharedArrayBuffer>;
   readonly slotMoney: Float64Array<SharedArrayBuffer>;
   readonly slotCount: Int32Array<SharedArrayBuffer>;
+  readonly bodies: readonly Float64Array<SharedArrayBuffer>[];
+  readonly bodyRows: Int32Array<SharedArrayBuffer>;
+  readonly bodyBytes: Float64Array<SharedArrayBuffer>;
+  readonly bodiesOpen: Int32Array<SharedArrayBuffer>;
   readonly metrics: Float64Array<SharedArrayBuffer>;
   readonly labels: Uint8Array<SharedArrayBuffer>;
 }
@@ -91,9 +114,9 @@ export interface MemoryOptions {
 const float64 = (words: number) => new Float64Array(new SharedArrayBuffer(words * 8));
 const int32 = (words: number) => new Int32Array(new SharedArrayBuffer(words * 4));
 const uint8 = (bytes: number) => new Uint8Array(new SharedArrayBuffer(bytes));
-/** Room for some keys now and for more later; a view over the whole of it sees it grow, on every thread. */
-const growable = (bytesPerKey: number, keys: number, maxKeys: number) =>
-  new SharedArrayBuffer(bytesPerKey * keys, { maxByteLength: bytesPerKey * maxKeys });
+/** Room for some rows now and for more later; a view over the whole of it sees it grow, on every thread. */
+const growable = (bytesPerRow: number, rows: number, maxRows: number) =>
+  new SharedArrayBuffer(bytesPerRow * rows, { maxByteLength: bytesPerRow * maxRows });
 
 /** The tables of one process. */
 export function createMemory(options: MemoryOptions): SharedMemory {
@@ -115,6 +138,13 @@ export function createMemory(options: MemoryOptions): SharedMemory {
     slotKeys: new Uint8Array(growable(KEY_ID_BYTES, keys, maxKeys)),
     slotMoney: new Float64Array(growable(SLOT.words * 8, keys, maxKeys)),
     slotCount: int32(1),
+    bodies: Array.from(
+      { length: workers },
+      () => new Float64Array(growable(BODY.words * 8, FIRST_BODY_ROWS, MAX_BODY_ROWS)),
+    ),
+    bodyRows: int32(workers),
+    bodyBytes: float64(workers),
+    bodiesOpen: int32(workers),
     metrics: float64(workers * options.metricWords),
     labels: uint8(workers * options.labelBytes),
   };
@@ -144,6 +174,10 @@ export function releaseWorker(memory: SharedMemory, worker: number): void {
   Atomics.store(memory.inFlight, worker * 2, 0);
   Atomics.store(memory.inFlight, worker * 2 + 1, 0);
   memory.replayBytes[worker] = 0;
+  memory.bodies[worker]!.fill(0);
+  memory.bodyRows[worker] = 0;
+  memory.bodyBytes[worker] = 0;
+  memory.bodiesOpen[worker] = 0;
   memory.providerCalls.fill(0, worker * MAX_PROVIDERS, (worker + 1) * MAX_PROVIDERS);
   memory.connections.fill(0, worker * MAX_PROVIDERS * 3, (worker + 1) * MAX_PROVIDERS * 3);
   const slots = Atomics.load(memory.slotCount, 0);

@@ -17,6 +17,8 @@ export const METRICS = {
   dedup_replay_bytes: ['gauge', 'Bytes in the replay buffers of shared answers.'],
   rejected_total: ['counter', 'Requests the gateway itself turned away.'],
   in_flight: ['gauge', 'Requests that run now.'],
+  unfinished_bodies: ['gauge', 'Request bodies that are still coming.'],
+  unfinished_body_bytes: ['gauge', 'What those over 64 KiB hold, in steps of 256 KiB.'],
   upstream_connections: ['gauge', 'Connections to providers; waiting: calls without one.'],
   worker_up: ['gauge', 'Whether a proxy thread beats.'],
   event_loop_lag_seconds: ['gauge', "How late a proxy thread's last heartbeat was."],

@@ -179,6 +179,14 @@ export function exposition(input: ExpositionInput): Promise<string> {
     ),
     perLabel('rejected_total', 'reason', REJECTED_REASONS, sum.rejected),
     perLabel('in_flight', 'kind', REQUEST_KINDS, inFlight(memory)),
+    single(
+      'unfinished_bodies',
+      memory.bodiesOpen.reduce((total, bodies) => total + bodies, 0),
+    ),
+    single(
+      'unfinished_body_bytes',
+      memory.bodyBytes.reduce((total, bytes) => total + bytes, 0),
+    ),
     connections(memory, input.providers),
     perWorker('worker_up', alive.map(Number)),
     perWorker('event_loop_lag_seconds', sum.lagSeconds),

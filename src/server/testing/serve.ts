@@ -9,11 +9,12 @@ export class TestServer implements Disposable {
   nowMs = 0;
   shedding = false;
 
-  constructor(onRequest: (request: Incoming) => void, idleMs = 1_000) {
+  constructor(onRequest: (request: Incoming) => void, idleMs = 1_000, bodyMs = 1_000) {
     this.listener = new HttpListener({
       host: '127.0.0.1',
       port: 0,
       idleMs,
+      bodyMs,
       maxHeadBytes: 2_048,
       now: () => this.nowMs,
       wallClockMs: () => 0,

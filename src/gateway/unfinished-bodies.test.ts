@@ -1,0 +1,141 @@
+import { describe, expect, test } from 'bun:test';
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { BodyMeter } from '../server/incoming.ts';
+import { createMemory, releaseWorker } from '../shared/memory-map.ts';
+import { UnfinishedBodies, type BodySource } from './unfinished-bodies.ts';
+
+const MIB = 1024 * 1024;
+
+/** A body as its connection sees it. */
+class Body implements BodySource {
+  readonly meter: BodyMeter;
+  ended: Error | null = null;
+  resumed = 0;
+
+  constructor(bodies: UnfinishedBodies, slot: number) {
+    this.meter = bodies.open(this, slot);
+  }
+
+  resumeBody(): void {
+    this.resumed++;
+  }
+
+  endBody(error: Error): void {
+    this.ended = error;
+    this.meter.done();
+  }
+}
+
+function threads(maxBytes = 16 * MIB, maxBodyBytes = MIB) {
+  const memory = createMemory({ workers: 2, metricWords: 1, labelBytes: 1, maxKeys: 16 });
+  const thread = (worker: number, incarnation: number): UnfinishedBodies =>
+    new UnfinishedBodies(memory, worker, { maxBytes, maxBodyBytes, firstBirth: incarnation * 2 ** 32 });
+  return { memory, thread, one: thread(0, 1), two: thread(1, 2) };
+}
+
+describe('unfinished bodies', () => {
+  test('small ones always enter, and count for nothing', () => {
+    const { one, memory } = threads(1, 1);
+    const bodies = Array.from({ length: 1_000 }, () => new Body(one, 1));
+    expect(bodies.every((body) => body.meter.holds(64 * 1024))).toBe(true);
+    expect(memory.bodyBytes[0]).toBe(0);
+    expect(memory.bodiesOpen[0]).toBe(1_000);
+    for (const body of bodies) body.meter.done();
+    expect(memory.bodiesOpen[0]).toBe(0);
+  });
+
+  test("over a key's share its largest ends, on whichever thread, and nobody else's", () => {
+    const { one, two, memory } = threads();
+    const other = new Body(one, 2);
+    expect(other.meter.holds(3 * MIB)).toBe(true);
+    const small = new Body(one, 1);
+    const large = new Body(two, 1);
+    expect(small.meter.holds(MIB)).toBe(true);
+    expect(large.meter.holds(2.5 * MIB)).toBe(true);
+    // It would be 1.75 + 2.5 of 4 MiB: the large one is on the other thread, so this one waits for it to go.
+    expect(small.meter.holds(1.75 * MIB)).toBe(false);
+    expect([small.ended, large.ended, small.resumed]).toEqual([null, null, 0]);
+    one.look();
+    expect(small.resumed).toBe(0);
+    two.look();
+    expect(large.ended).toBeInstanceOf(GatewayError);
+    expect(large.ended).toMatchObject({ code: 'bodies_over_budget' });
+    one.look();
+    expect(small.resumed).toBe(1);
+    expect([small.ended, other.ended]).toEqual([null, null]);
+    expect([...memory.bodyBytes]).toEqual([4.75 * MIB, 0]);
+    for (const body of [small, other]) body.meter.done();
+    expect([...memory.bodyBytes]).toEqual([0, 0]);
+    expect([...memory.bodyRows]).toEqual([0, 0]);
+  });
+
+  test('on the own thread it ends at once; the one that grows may be it', () => {
+    const { one } = threads();
+    const small = new Body(one, 1);
+    const large = new Body(one, 1);
+    expect(large.meter.holds(3 * MIB)).toBe(true);
+    expect(small.meter.holds(1.5 * MIB)).toBe(true);
+    expect(large.ended).not.toBeNull();
+    expect(small.meter.holds(4 * MIB)).toBe(true);
+    expect(small.meter.holds(4 * MIB + 1)).toBe(false);
+    expect(small.ended).not.toBeNull();
+  });
+
+  test('over the limit of all the largest of the heaviest key ends', () => {
+    const { one, two } = threads();
+    const of = (thread: UnfinishedBodies, slot: number, mib: number): Body => {
+      const body = new Body(thread, slot);
+      expect(body.meter.holds(mib * MIB)).toBe(true);
+      return body;
+    };
+    const heavy = [of(one, 1, 1), of(two, 1, 2), of(one, 1, 1)];
+    const others = [2, 3, 4].map((slot) => of(one, slot, 3.5));
+    const newcomer = new Body(one, 5);
+    expect(newcomer.meter.holds(1.25 * MIB)).toBe(true);
+    expect(newcomer.meter.holds(2 * MIB)).toBe(false);
+    two.look();
+    one.look();
+    expect(newcomer.resumed).toBe(1);
+    expect(heavy.map(({ ended }) => ended !== null)).toEqual([false, true, false]);
+    expect([...others, newcomer].every(({ ended }) => ended === null)).toBe(true);
+  });
+
+  test('a body of the largest size always has room, also where a quarter is less', () => {
+    const { one } = threads(4 * MIB, 3.1 * MIB);
+    const body = new Body(one, 1);
+    for (let bytes = 0; bytes <= 3.1 * MIB; bytes += 10_000) expect(body.meter.holds(bytes)).toBe(true);
+    expect(body.meter.holds(3.1 * MIB)).toBe(true);
+  });
+
+  test('what was meant for one body never meets a later one in its place', () => {
+    const { one, two, thread, memory } = threads();
+    const doomed = new Body(two, 1);
+    const small = new Body(one, 1);
+    expect(doomed.meter.holds(3 * MIB)).toBe(true);
+    expect(small.meter.holds(2 * MIB)).toBe(false);
+    // It becomes whole before its thread looks.
+    doomed.meter.done();
+    const later = new Body(two, 1);
+    expect(later.meter.holds(MIB)).toBe(true);
+    two.look();
+    expect(later.ended).toBeNull();
+    // The thread dies; its successor begins with an empty table.
+    releaseWorker(memory, 1);
+    const successor = thread(1, 3);
+    const last = new Body(successor, 1);
+    expect(last.meter.holds(MIB)).toBe(true);
+    memory.bodies[1]![3] = 2 * 2 ** 32 + 1;
+    successor.look();
+    expect(last.ended).toBeNull();
+  });
+
+  test('the table grows with the bodies, and is empty after them', () => {
+    const { one, memory } = threads(1024 * MIB);
+    const bodies = Array.from({ length: 900 }, () => new Body(one, 1));
+    for (const body of bodies) expect(body.meter.holds(65 * 1024)).toBe(true);
+    expect(memory.bodyRows[0]).toBe(900);
+    for (const body of bodies.toReversed()) body.meter.done();
+    expect(memory.bodyRows[0]).toBe(0);
+    expect(memory.bodyBytes[0]).toBe(0);
+  });
+});

@@ -1,0 +1,234 @@
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { BodyMeter } from '../server/incoming.ts';
+import { BODY, MAX_BODY_ROWS, type SharedMemory } from '../shared/memory-map.ts';
+
+/** Smaller bodies always enter, and are not counted. */
+const FREE_BYTES = 64 * 1024;
+/** Room is taken in steps, before the bytes have come. */
+const STEP_BYTES = 256 * 1024;
+
+/** The request whose body it is. */
+export interface BodySource {
+  resumeBody(): void;
+  endBody(error: Error): void;
+}
+
+export interface BodyLimits {
+  /** Over all threads and keys. */
+  readonly maxBytes: number;
+  /** The largest body that there may be. */
+  readonly maxBodyBytes: number;
+  /** Unlike those of the thread's predecessors: what was meant for one of their bodies must find none. */
+  readonly firstBirth: number;
+}
+
+/** A row of one thread's table. */
+interface Place {
+  readonly worker: number;
+  readonly row: number;
+}
+
+/**
+ * What unfinished request bodies hold, over all threads: a client that begins a large body and leaves it must not fill the memory,
+ * nor take room from others.
+ *
+ * ```
+ *   bodies[worker][row]   owner (key slot + 1) | bytes | birth | doomed
+ *   bodyBytes[worker]     their sum
+ *
+ *   a body grows:  take room in the own row → sum over all threads
+ *                    within both limits            → go on
+ *                    its key over its share        → victim: the key's largest body
+ *                    all over the limit            → victim: the largest body of the key that holds most
+ *   victim on this thread → ends now (408)       on another → doomed = its birth; this body waits until there is room
+ * ```
+ *
+ * Each thread writes its own rows, but for `doomed`: who wants a body of another thread ended names it there by its `birth`, which no
+ * later body of the row has, and its thread obeys within a beat. A key's share is a quarter, and one body of the largest size at least.
+ */
+export class UnfinishedBodies {
+  readonly #memory: SharedMemory;
+  readonly #worker: number;
+  readonly #maxBytes: number;
+  readonly #shareBytes: number;
+  /** By row; null: free. */
+  readonly #own: (Metered | null)[] = [];
+  readonly #waiting = new Set<Metered>();
+  #births: number;
+
+  constructor(memory: SharedMemory, worker: number, limits: BodyLimits) {
+    this.#memory = memory;
+    this.#worker = worker;
+    this.#maxBytes = limits.maxBytes;
+    this.#shareBytes = Math.max(limits.maxBytes / 4, limits.maxBodyBytes);
+    this.#births = limits.firstBirth;
+  }
+
+  /** Counts a body of the key at `slot` from now on. */
+  open(source: BodySource, slot: number): BodyMeter {
+    this.#memory.bodiesOpen[this.#worker]! += 1;
+    return new Metered(this, source, slot + 1);
+  }
+
+  /** Obeys other threads, and lets those go on that wait for room; to be called with every beat. */
+  look(): void {
+    const words = this.#words;
+    for (let row = 0; row < this.#own.length; row++) {
+      const body = this.#own[row];
+      const at = row * BODY.words;
+      if (body !== null && body !== undefined && words[at + BODY.doomed] === words[at + BODY.birth])
+        body.end();
+    }
+    for (const body of this.#waiting) if (this.grow(body, body.wantedBytes)) body.source.resumeBody();
+  }
+
+  /** Whether the body may hold so many bytes; if not it has ended, or waits. */
+  grow(body: Metered, bytes: number): boolean {
+    body.wantedBytes = bytes;
+    const wanted = Math.min(Math.ceil(bytes / STEP_BYTES) * STEP_BYTES, Math.max(bytes, this.#shareBytes));
+    if (body.row < 0 && !this.#enter(body)) {
+      this.#waiting.add(body);
+      return false;
+    }
+    this.#hold(body, wanted);
+    for (;;) {
+      const victim = this.#victim(body.owner);
+      if (victim === null) break;
+      if (victim.worker === this.#worker) {
+        const other = this.#own[victim.row];
+        other?.end();
+        if (other === body || other === null || other === undefined) return false;
+        continue;
+      }
+      const words = this.#memory.bodies[victim.worker]!;
+      const at = victim.row * BODY.words;
+      words[at + BODY.doomed] = words[at + BODY.birth]!;
+      this.#hold(body, body.roomBytes);
+      this.#waiting.add(body);
+      return false;
+    }
+    body.roomBytes = wanted;
+    this.#waiting.delete(body);
+    return true;
+  }
+
+  /** The body is whole, or never will be. */
+  close(body: Metered): void {
+    this.#memory.bodiesOpen[this.#worker]! -= 1;
+    this.leave(body);
+  }
+
+  /** The body holds nothing any more. */
+  leave(body: Metered): void {
+    this.#waiting.delete(body);
+    const { row } = body;
+    if (row < 0) return;
+    this.#hold(body, 0);
+    body.row = -1;
+    this.#own[row] = null;
+    this.#words[row * BODY.words + BODY.owner] = 0;
+    let rows = this.#own.length;
+    while (rows > 0 && this.#own[rows - 1] === null) rows--;
+    this.#own.length = rows;
+    Atomics.store(this.#memory.bodyRows, this.#worker, rows);
+  }
+
+  get #words(): Float64Array {
+    return this.#memory.bodies[this.#worker]!;
+  }
+
+  #enter(body: Metered): boolean {
+    let row = this.#own.indexOf(null);
+    if (row < 0) row = this.#own.length;
+    if (row === MAX_BODY_ROWS) return false;
+    const table = this.#memory.bodies[this.#worker]!;
+    if ((row + 1) * BODY.words > table.length)
+      table.buffer.grow(Math.min(MAX_BODY_ROWS, row * 2) * BODY.words * 8);
+    const at = row * BODY.words;
+    table[at + BODY.bytes] = 0;
+    table[at + BODY.birth] = ++this.#births;
+    table[at + BODY.owner] = body.owner;
+    this.#own[row] = body;
+    body.row = row;
+    Atomics.store(this.#memory.bodyRows, this.#worker, this.#own.length);
+    return true;
+  }
+
+  #hold(body: Metered, bytes: number): void {
+    const at = body.row * BODY.words + BODY.bytes;
+    this.#memory.bodyBytes[this.#worker]! += bytes - this.#words[at]!;
+    this.#words[at] = bytes;
+  }
+
+  /** Whose body has to end, now that one of `owner` has grown; null: nobody's. */
+  #victim(owner: number): Place | null {
+    const { bodyBytes, workers } = this.#memory;
+    let total = 0;
+    for (let worker = 0; worker < workers; worker++) total += bodyBytes[worker]!;
+    // As a rule all of them are less than one key may have.
+    if (total <= this.#shareBytes) return null;
+    const held = new Map<number, number>();
+    const largest = new Map<number, Place & { readonly bytes: number }>();
+    this.#each((place, of, bytes) => {
+      held.set(of, (held.get(of) ?? 0) + bytes);
+      if (bytes > (largest.get(of)?.bytes ?? 0)) largest.set(of, { ...place, bytes });
+    });
+    if ((held.get(owner) ?? 0) > this.#shareBytes) return largest.get(owner) ?? null;
+    if (total <= this.#maxBytes) return null;
+    let heaviest = owner;
+    for (const [of, bytes] of held) if (bytes > (held.get(heaviest) ?? 0)) heaviest = of;
+    return largest.get(heaviest) ?? null;
+  }
+
+  #each(visit: (place: Place, owner: number, bytes: number) => void): void {
+    const { bodies, bodyRows, workers } = this.#memory;
+    for (let worker = 0; worker < workers; worker++) {
+      const words = bodies[worker]!;
+      const rows = Atomics.load(bodyRows, worker);
+      for (let row = 0; row < rows; row++) {
+        const owner = words[row * BODY.words + BODY.owner]!;
+        if (owner > 0) visit({ worker, row }, owner, words[row * BODY.words + BODY.bytes]!);
+      }
+    }
+  }
+}
+
+/** One body that is coming. */
+class Metered implements BodyMeter {
+  readonly #bodies: UnfinishedBodies;
+  readonly source: BodySource;
+  readonly owner: number;
+  /** -1: it is not counted. */
+  row = -1;
+  /** What it may hold. */
+  roomBytes = FREE_BYTES;
+  /** What it holds, where that is more. */
+  wantedBytes = 0;
+
+  constructor(bodies: UnfinishedBodies, source: BodySource, owner: number) {
+    this.#bodies = bodies;
+    this.source = source;
+    this.owner = owner;
+  }
+
+  holds(bytes: number): boolean {
+    return bytes <= this.roomBytes || this.#bodies.grow(this, bytes);
+  }
+
+  done(): void {
+    this.#bodies.close(this);
+  }
+
+  /** Makes room for others. */
+  end(): void {
+    this.source.endBody(
+      new GatewayError(
+        'bodies_over_budget',
+        'Unfinished request bodies hold as much as they may (BODIES_MAX_BYTES), and this was the largest of the key that holds most: send it again, and all of it at once.',
+        { retryAfterS: 1 },
+      ),
+    );
+    // Where nobody reads it any more, it is over anyway.
+    this.#bodies.leave(this);
+  }
+}
