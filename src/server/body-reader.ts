@@ -102,15 +102,13 @@ export class BodyReader {
   drop(): void {
     this.#endMeter();
     this.#dropping = true;
-    this.#held.clear();
+    this.#held.free();
     this.#heldBytes = 0;
   }
 
   /** The rest will not come, or is not wanted any more. */
   fail(error?: Error): void {
-    this.#settle()?.reject(
-      error ?? new ClientGoneError('the connection ended before the request was whole'),
-    );
+    this.#settle()?.reject(error ?? new ClientGoneError('the connection ended before the request was whole'));
     this.drop();
   }
 
@@ -121,8 +119,9 @@ export class BodyReader {
       this.#settle()?.reject(this.#tooLarge());
       return;
     }
-    this.#held.add(bytes, start, end);
+    // Before they are kept: where there is no room the body may have to go, and its memory with it.
     if (this.#meter !== null && !this.#meter.holds(this.#heldBytes)) this.full = true;
+    if (!this.#dropping) this.#held.add(bytes, start, end);
   }
 
   #complete(): void {

@@ -2,6 +2,7 @@ import type { Socket } from 'bun';
 import { findHeadEnd } from '../http1/message-head.ts';
 import { ProtocolError } from '../http1/protocol-error.ts';
 import { parseRequestHead, type RequestHead } from '../http1/request-head.ts';
+import { freeBytes } from '../std/bytes.ts';
 import { BodyReader } from './body-reader.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { HeldBytes } from './held-bytes.ts';
@@ -70,7 +71,11 @@ export class ClientConnection implements Carrier {
   }
 
   received(chunk: Buffer): void {
-    if (this.#phase >= PHASE.Closing) return;
+    if (this.#phase >= PHASE.Closing) {
+      // Who was refused may have megabytes to send yet.
+      freeBytes(chunk);
+      return;
+    }
     // A head has its time as a whole, or it could come byte by byte for ever.
     if (this.#body.wanted || (this.#phase !== PHASE.Busy && this.#phase !== PHASE.Head))
       this.#patience.clientsTurn();

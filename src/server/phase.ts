@@ -7,5 +7,13 @@
  *                        └── cannot be read ─────────────▲
  * ```
  */
-export const PHASE = { Waiting: 0, Head: 1, Busy: 2, Dropping: 3, Closing: 4, Lingering: 5, Closed: 6 } as const;
+export const PHASE = {
+  Waiting: 0,
+  Head: 1,
+  Busy: 2,
+  Dropping: 3,
+  Closing: 4,
+  Lingering: 5,
+  Closed: 6,
+} as const;
 export type Phase = (typeof PHASE)[keyof typeof PHASE];

@@ -30,6 +30,21 @@ test('property: whatever the ranges, everything comes out in its order', () => {
   );
 });
 
+test('what is freed is empty, but for bytes that share their buffer with others', () => {
+  const own = [new Uint8Array(5_000), new Uint8Array(5_000)];
+  const part = new Uint8Array(20_000);
+  const all = new Gathered();
+  for (const piece of own) all.add(piece, 0, piece.length);
+  all.add(part, 5_000, 15_000);
+  all.free();
+  expect(taken(all)).toHaveLength(0);
+  expect(own.map((piece) => piece.length)).toEqual([0, 0]);
+  expect(part).toHaveLength(20_000);
+  // It is as good as new.
+  all.add(part, 0, 10);
+  expect(taken(all)).toHaveLength(10);
+});
+
 test('a single range is not copied', () => {
   const read = new Uint8Array(10);
   const all = new Gathered();
