@@ -1,5 +1,6 @@
-import { BACKSLASH, CLOSE_OBJECT, COMMA, OPEN_OBJECT } from '../../std/json/bytes.ts';
+import { BACKSLASH, CLOSE_OBJECT, COMMA, OPEN_OBJECT, SHORT_ESCAPES } from '../../std/json/bytes.ts';
 import { JsonDocument, Kind } from '../../std/json/document.ts';
+import { codeUnit } from '../../std/json/escapes.ts';
 import { CanonicalWriter } from '../../std/json/writer.ts';
 import type { ConvertedRequest } from '../conversion.ts';
 import { MAX_UNKNOWN_FIELDS, tooManyFields } from '../fields.ts';
@@ -71,16 +72,27 @@ export class Draft {
     }
   }
 
-  /** Whether a string is empty or of white space only. */
+  /** Whether a string is empty or of white space only, as `String.trim` has it. Looks no further than the first other character. */
   isBlank(node: number): boolean {
     const { document } = this;
+    const { bytes } = document;
     const end = document.end(node) - 1;
-    for (let at = document.start(node) + 1; at < end; at++) {
-      const byte = document.bytes[at]!;
-      if (byte === 0x20) continue;
-      if (byte !== BACKSLASH && byte < 0x80) return false;
-      if (byte === BACKSLASH && isSpaceEscape(document.bytes[at + 1]!)) at++;
-      else return document.text(node).trim() === '';
+    let at = document.start(node) + 1;
+    while (at < end) {
+      const byte = bytes[at]!;
+      if (byte === 0x20) at++;
+      else if (byte === BACKSLASH) {
+        const letter = bytes[at + 1]!;
+        const unicode = letter === 0x75;
+        if (!isSpace(String.fromCharCode(unicode ? codeUnit(bytes, at + 2) : SHORT_ESCAPES[letter]!)))
+          return false;
+        at += unicode ? 6 : 2;
+      } else {
+        const length = byte < 0x80 ? 1 : byte < 0xe0 ? 2 : 3;
+        // Beyond the first plane, where characters have four bytes, there is no white space.
+        if (!isSpace(Buffer.prototype.toString.call(bytes, 'utf8', at, at + length))) return false;
+        at += length;
+      }
     }
     return true;
   }
@@ -112,4 +124,4 @@ export class Draft {
   }
 }
 
-const isSpaceEscape = (letter: number): boolean => letter === 0x6e || letter === 0x72 || letter === 0x74;
+const isSpace = (character: string): boolean => character.trim() === '';

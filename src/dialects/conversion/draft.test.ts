@@ -1,0 +1,39 @@
+import { expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { choices, spell } from '../../std/json/arbitrary-fixture.ts';
+import { JsonDocument } from '../../std/json/document.ts';
+import { Draft } from './draft.ts';
+
+const blanks = [...' \t\n\r\f\v\u00a0\u1680\u2003\u2028\u2029\u202f\u205f\u3000\ufeff'];
+const text = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom(...blanks),
+      fc.constantFrom(...blanks),
+      fc.string({ unit: 'binary', maxLength: 2 }),
+    ),
+    {
+      maxLength: 6,
+    },
+  )
+  .map((pieces) => pieces.join(''));
+
+test('property: a string is blank when nothing is left of it trimmed, in every spelling', () => {
+  const document = new JsonDocument();
+  const draft = new Draft();
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        text,
+        fc.array(fc.constantFrom(...blanks)).map((all) => all.join('')),
+      ),
+      fc.integer(),
+      (one, seed) => {
+        document.parse(Buffer.from(spell({ kind: 'string', text: one }, choices(seed))));
+        draft.open(document);
+        expect(draft.isBlank(0)).toBe(one.trim() === '');
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+});
