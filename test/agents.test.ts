@@ -13,6 +13,64 @@ const cases = [claudeCode, pi].flatMap((agent) =>
   [CLAUDE, GPT].map((model) => [agent.name, model, agent] as const),
 );
 
+/** What the simulator says to one tool result. */
+const saidTo = (result: string): string =>
+  `to 1 results#${Bun.hash.xxHash3(result).toString(16).padStart(16, '0')}`;
+
+interface Upstream {
+  readonly max_tokens?: number;
+  readonly max_completion_tokens?: number;
+  readonly reasoning_effort?: string;
+  readonly tools: readonly unknown[];
+}
+
+describe.skipIf(missing !== null)('Claude Code, which thinks and asks for 32,000 tokens, ends a task', () => {
+  test.each([
+    ['gpt-4o', 16_384, undefined],
+    ['gpt-5.2', 32_000, 'high'],
+    ['gpt-5.4', 32_000, 'none'],
+    ['gpt-5.6-sol', 32_000, 'none'],
+  ])(
+    'on %s',
+    async (model, tokens, effort) => {
+      await using setting = await startSetting();
+      const { gateway, key, simulator } = setting;
+      using home = new AgentHome();
+      const nonce = crypto.randomUUID();
+      const file = '"$HOME/task.txt"';
+      home.script('0', `echo begun ${nonce} >${file}; wc -l <${file}`);
+      home.script('1', `sed -i.bak s/begun/ended/ ${file}; grep -c ended ${file}`);
+      home.script('2', `echo checked >>${file}; cat ${file}`);
+      const done = `ended ${nonce}\nchecked`;
+
+      const output = await home.run(
+        claudeCode,
+        { url: gateway.url, key, model },
+        'Use Bash until it is done. [[sim:rounds=3]]',
+        false,
+      );
+      expect(JSON.parse(output)).toMatchObject({
+        subtype: 'success',
+        is_error: false,
+        num_turns: 4,
+        result: expect.stringContaining(saidTo(done)) as string,
+      });
+      expect(home.text('task.txt')).toBe(`${done}\n`);
+
+      const sent = simulator.bodies().map((body) => JSON.parse(Buffer.from(body).toString()) as Upstream);
+      expect(sent).toHaveLength(4);
+      for (const body of sent) {
+        expect(body.tools.length).toBeGreaterThan(10);
+        expect(body.max_completion_tokens ?? body.max_tokens).toBe(tokens);
+        expect(body.reasoning_effort).toBe(effort);
+      }
+      expect(await gateway.metric('requests_total', { model, status: '200' })).toBe(4);
+      expect(await gateway.metric('requests_total')).toBe(4);
+    },
+    45_000,
+  );
+});
+
 describe.skipIf(missing !== null)('an agent', () => {
   test.each(cases)(
     '%s on %s',

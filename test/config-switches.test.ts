@@ -32,7 +32,7 @@ describe('CACHE_INJECT_ENABLED', () => {
   const injecting = (): Record<string, string> =>
     configFile(`providers: [{ id: openai, base_url: "${simulator.url}", prompt_cache_key: true }]`);
 
-  test('prompt_cache_key: constant over a conversation, another one for another beginning', async () => {
+  test('prompt_cache_key: constant over a conversation, another one for other tools', async () => {
     await using gateway = await start({ OPENAI_BASE_URL: '', ...injecting() });
     const { key } = await gateway.createKey();
     const keyFor = async (request: object): Promise<unknown> => {
@@ -59,11 +59,14 @@ describe('CACHE_INJECT_ENABLED', () => {
     };
     const first = await conversation('You are A.', [tool('a'), tool('b')]);
     expect(await conversation('You are A.', [tool('b'), tool('a')])).toBe(first);
+    expect(await conversation('You are B.', [tool('a'), tool('b')])).toBe(first);
     const others = [
-      await conversation('You are B.', [tool('a'), tool('b')]),
       await conversation('You are A.', [tool('a')]),
+      await conversation('You are A.', []),
+      await conversation('You are B.', []),
     ];
-    expect(new Set([first, ...others]).size).toBe(3);
+    expect(new Set([first, ...others]).size).toBe(4);
+    expect(await keyFor(body())).toBeUndefined();
 
     expect(await keyFor(body('', { prompt_cache_key: 'mine' }))).toBe('mine');
     expect(await keyFor(body('', { prompt_cache_key: '' }))).toBe('');
@@ -83,7 +86,7 @@ describe('CACHE_INJECT_ENABLED', () => {
   test('off: no key', async () => {
     await using gateway = await start({ OPENAI_BASE_URL: '', CACHE_INJECT_ENABLED: 'false', ...injecting() });
     const { key } = await gateway.createKey();
-    expect((await gateway.chat(key, body())).status).toBe(200);
+    expect((await gateway.chat(key, body('', { tools: [tool('a')] }))).status).toBe(200);
     expect(lastSent()).not.toHaveProperty('prompt_cache_key');
     expect((await gateway.chat(key, body('', { prompt_cache_key: 'mine' }))).status).toBe(200);
     expect(lastSent()['prompt_cache_key']).toBe('mine');
@@ -108,7 +111,7 @@ describe('CACHE_INJECT_ENABLED', () => {
         env: { [`${vendor}_API_KEY`]: 'sk-up', [`${vendor}_BASE_URL`]: url, HTTP_PROXY: proxy.url },
       });
       const { key } = await gateway.createKey();
-      expect((await gateway.chat(key, body('', { model }))).status).toBe(200);
+      expect((await gateway.chat(key, body('', { model, tools: [tool('a')] }))).status).toBe(200);
       const sent = proxy.requests.at(-1);
       expect(sent?.target).toBe(`${url.replace(/\/v1$/, '')}/v1/chat/completions`);
       expect(sent?.headers.get('authorization')).toBe('Bearer sk-up');

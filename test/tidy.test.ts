@@ -11,6 +11,7 @@ const LAYERS = [
   'http1',
   'server',
   'shared',
+  'models',
   'billing',
   'providers',
   'config',

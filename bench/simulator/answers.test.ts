@@ -17,6 +17,7 @@ const conversation = (differences: Partial<Conversation> = {}): Conversation => 
   hash: 42n,
   userText: 'hello',
   toolResults: [],
+  callRounds: 0,
   tools: [],
   toolChoice: 'auto',
   parallelToolCalls: true,
@@ -30,6 +31,7 @@ const conversation = (differences: Partial<Conversation> = {}): Conversation => 
   streamUsage: false,
   obfuscation: true,
   ...differences,
+  askedText: differences.askedText ?? differences.userText ?? '',
 });
 
 const answer = (differences: Partial<Conversation> = {}, asked: Partial<Directives> = {}): Answer =>
@@ -123,6 +125,18 @@ describe('tool calls', () => {
     expect(called({ userText: 'search', toolChoice: 'none' })).toEqual([]);
     expect(called({ toolChoice: 'required' })).toEqual(['search']);
     expect(called({ userText: 'search', toolChoice: { name: 'read_file' } })).toEqual(['read_file']);
+  });
+
+  test('follow each other where more rounds are asked for', () => {
+    const after = (callRounds: number, toolResults = ['r']): readonly string[] =>
+      answer(
+        { userText: null, askedText: 'please read_file', tools: TOOLS, toolResults, callRounds },
+        { rounds: 3 },
+      ).toolCalls.map((call) => `${call.name} ${call.arguments.text}`);
+    expect(after(1)).toEqual(['read_file {"q":"q 1"}']);
+    expect(after(2)).toEqual(['read_file {"q":"q 2"}']);
+    expect(after(3)).toEqual([]);
+    expect(after(1, [])).toEqual([]);
   });
 
   test('are parallel where asked for and allowed', () => {

@@ -106,10 +106,12 @@ function contentOf(conversation: Conversation, directives: Directives, choice: n
 
 /** The tools to call, none for a text answer. */
 function toolsToCall(conversation: Conversation, directives: Directives): ToolSpec[] {
-  const { tools, toolChoice, userText, parallelToolCalls } = conversation;
-  if (userText === null || tools.length === 0 || toolChoice === 'none') return [];
+  const { askedText, callRounds, parallelToolCalls, toolChoice, toolResults, tools, userText } = conversation;
+  if (tools.length === 0 || toolChoice === 'none') return [];
+  const goesOn = toolResults.length > 0 && callRounds < directives.rounds;
+  if (userText === null && !goesOn) return [];
   const named = typeof toolChoice === 'object' ? tools.filter((tool) => tool.name === toolChoice.name) : [];
-  const mentioned = named.length > 0 ? named : tools.filter((tool) => userText.includes(tool.name));
+  const mentioned = named.length > 0 ? named : tools.filter((tool) => askedText.includes(tool.name));
   const forced = toolChoice === 'required' || directives.tools > 0;
   const wanted = mentioned.length > 0 || !forced ? mentioned : tools;
   if (wanted.length === 0) return [];
@@ -134,7 +136,7 @@ export function answerTo(conversation: Conversation, directives: Directives, cho
   let tokens = 0;
   for (const [index, tool] of toolsToCall(conversation, directives).entries()) {
     if (left <= 0) break;
-    const json = exampleArguments(tool.schema, index + choice);
+    const json = exampleArguments(tool.schema, index + choice + conversation.callRounds);
     const pieces = directives.chunks > 0 ? directives.chunks : Math.ceil(json.length / ARGUMENT_PIECE);
     left -= countTokens(tool.name);
     tokens += countTokens(tool.name);

@@ -29,6 +29,10 @@ export interface Conversation {
   readonly userText: string | null;
   /** The tool results the conversation ends with. */
   readonly toolResults: readonly string[];
+  /** What the user said last, be it before tool results; '' for nothing. */
+  readonly askedText: string;
+  /** Turns with tool calls since then. */
+  readonly callRounds: number;
   readonly tools: readonly ToolSpec[];
   readonly toolChoice: ToolChoice;
   readonly parallelToolCalls: boolean;

@@ -25,6 +25,8 @@ export interface Directives {
   readonly error: number;
   /** Number of parallel tool calls. */
   readonly tools: number;
+  /** Turns of tool calls in a row before the text; 0: as 1. */
+  readonly rounds: number;
   /** Keep-alive comments (streams) or blank lines (JSON) sent, spread over the delay, before the answer. */
   readonly keepalive: number;
   /** 1: usage on a trailing chunk where the vendor may also put it on the finish chunk. */
@@ -47,6 +49,7 @@ export const NO_DIRECTIVES: Directives = {
   reset: -1,
   error: -1,
   tools: 0,
+  rounds: 0,
   keepalive: 0,
   trailing: 0,
   stamp: 0,
@@ -65,6 +68,7 @@ const LIMITS: Readonly<Record<DirectiveName, number>> = {
   reset: 1_000_000,
   error: 1_000_000,
   tools: 128,
+  rounds: 1000,
   keepalive: 1000,
   trailing: 1,
   stamp: 1,

@@ -29,6 +29,8 @@ const CONVERSATION = {
   hash: 0n,
   userText: null,
   toolResults: [],
+  askedText: '',
+  callRounds: 0,
   tools: [],
   toolChoice: 'none',
   parallelToolCalls: false,

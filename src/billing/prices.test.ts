@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { outputCap } from '../models/output-caps.ts';
 import { costNanoUsd, savingsNanoUsd } from './cost.ts';
 import { PriceTable } from './prices.ts';
 import type { Usage } from './usage.ts';
@@ -21,6 +22,14 @@ describe('PriceTable', () => {
     for (const model of ['claude-99-20251001', 'claude-haiku-4-5-2025', 'claude-haiku-4-5-202510011'])
       expect(prices.find('anthropic', model)).toBeNull();
     expect(prices.find('vllm', 'gpt-4o')).toBeNull();
+  });
+
+  test.each(['openai', 'deepseek', 'gemini'])('%s: models write what their families do', (provider) => {
+    const models = prices.modelsOf(provider);
+    expect(models.length).toBeGreaterThan(1);
+    expect(models.map((model) => [model, prices.find(provider, model)?.maxOutputTokens])).toEqual(
+      models.map((model) => [model, outputCap(model) ?? undefined]),
+    );
   });
 
   test('models are listed once, under their first name', () => {

@@ -24,6 +24,8 @@ export interface RequestContext {
    * OpenAI's models may answer 400. Default false.
    */
   readonly openaiFields?: boolean | undefined;
+  /** The host takes tools beside any effort for models where OpenAI's own Chat Completions does not. Default false. */
+  readonly toolsBesideEffort?: boolean | undefined;
   /** The provider wants `reasoning_content` back on assistant messages (DeepSeek does). Default false. */
   readonly reasoningContent?: boolean | undefined;
   /** Lifetime of the marks that a Chat Completions client's cache breakpoints become. Default `5m`. */

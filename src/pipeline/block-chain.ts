@@ -42,6 +42,11 @@ export class BlockChain {
     return this.#low;
   }
 
+  /** Starts over. */
+  clear(): void {
+    this.#low = this.#high = 0;
+  }
+
   add(bytes: Buffer, start: number, end: number): void {
     if (start === end) return;
     this.#hash[0] = Bun.hash.xxHash3(bytes.subarray(start, end));
@@ -57,7 +62,7 @@ export class BlockChain {
   /** Starts over with what opens every prompt and stays over a conversation: tools, then the leading system block. */
   addHead(envelope: Envelope): void {
     const { sent } = envelope;
-    this.#low = this.#high = 0;
+    this.clear();
     this.addSent(envelope, sent.toolsStart, sent.toolsEnd);
     this.addSent(envelope, sent.systemStart, sent.systemEnd);
   }

@@ -124,6 +124,7 @@ describe('another dialect', () => {
           upstreamModel: 'claude-opus-4-8',
           cacheMarks: true,
           openaiFields: false,
+          toolsBesideEffort: undefined,
           reasoningContent: undefined,
           cacheTtl: '5m',
         },
@@ -133,7 +134,8 @@ describe('another dialect', () => {
     expect(prepared).toMatchObject({
       model: 'fast',
       stream: true,
-      maxOutputTokens: 5,
+      // What is sent is what may be spent.
+      maxOutputTokens: 7,
       usageRequested: false,
       usageAdded: false,
       vendorDialect: 'anthropic-messages',

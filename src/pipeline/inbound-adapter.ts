@@ -135,6 +135,7 @@ function convert(envelope: Envelope, conversion: RequestConversion, cacheTtl: Ca
     upstreamModel: route.upstreamModel,
     cacheMarks: takesMarks,
     openaiFields: route.provider.promptCacheKey,
+    toolsBesideEffort: route.provider.profile.toolsBesideEffort,
     reasoningContent: route.provider.profile.reasoningContent,
     cacheTtl,
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { naiveParse } from '../std/json/naive-fixture.ts';
 import { prepare, routeTo, textOf, type Setting } from './pipeline-fixture.ts';
 
-const MESSAGES = '"messages":[{"role":"user","content":"x"}]';
+const MESSAGES = '"messages":[{"role":"system","content":"x"},{"role":"user","content":"x"}]';
 const sent = (members: string, ...rest: Setting): string => {
   const text = textOf(prepare(`{"model":"m",${members}${MESSAGES}}`, ...rest));
   // The naive parser refuses duplicate keys.

@@ -52,7 +52,8 @@ export class Prepared {
     this.usageRequested = client.usageRequested;
     this.usageAdded = envelope.usageAdded && !envelope.converted;
     this.shareable = client.shareable && request.shareable;
-    this.maxOutputTokens = client.maxOutputTokens ?? request.maxOutputTokens;
+    // As sent: a conversion cuts down what is more than the model writes.
+    this.maxOutputTokens = request.maxOutputTokens ?? client.maxOutputTokens;
     this.n = client.n;
     this.inputBytes = envelope.input.body.byteLength;
     this.bodyBytes = envelope.body.reduce((sum, part) => sum + part.byteLength, 0);

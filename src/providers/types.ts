@@ -26,6 +26,11 @@ export interface ProviderProfile {
   readonly streamUsage: boolean;
   /** `official-host`: only when the base URL is the vendor's own host; other servers answer 400 to unknown fields. */
   readonly promptCacheKey: 'always' | 'official-host' | 'never';
+  /**
+   * Takes tools beside any effort, whichever API a model's vendor wants for that: it chooses itself. Absent: OpenAI's models
+   * are taken to refuse here what they refuse in Chat Completions at OpenAI, as Azure's and proxies' do.
+   */
+  readonly toolsBesideEffort?: boolean | undefined;
   /** Wants `reasoning_content` of earlier turns back on assistant messages. Absent: no. */
   readonly reasoningContent?: boolean | undefined;
   /** Absent: takes no cache marks. */

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -123,6 +123,11 @@ export class AgentHome implements Disposable {
     const path = join(this.#programs, name);
     writeFileSync(path, `#!/bin/sh\n${text}`);
     chmodSync(path, 0o755);
+  }
+
+  /** A file that the agent's tools have left. */
+  text(name: string): string {
+    return readFileSync(join(this.#folder, name), 'utf8');
   }
 
   /** Runs the agent to its end, with nothing of the test's own environment but what finds programs; answers its output. */

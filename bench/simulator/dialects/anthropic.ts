@@ -84,15 +84,28 @@ function toolChoice(choice: Json): ToolChoice {
   return type === 'tool' ? { name: String(name) } : (CHOICES[String(type)] ?? 'auto');
 }
 
+const isResult = (block: Block): boolean => block.type === 'tool_result';
+
+type LastWords = Pick<Conversation, 'userText' | 'toolResults' | 'askedText' | 'callRounds'>;
+
 /** What the user said last and which results the conversation ends with; text after results counts, not they. */
-function lastWords(turns: readonly Turn[]): { userText: string | null; toolResults: string[] } {
+function lastWords(turns: readonly Turn[]): LastWords {
   const last = turns.findLast(({ role }) => role !== 'system');
-  if (last?.role !== 'user') return { userText: null, toolResults: [] };
-  const results = last.blocks.filter((block) => block.type === 'tool_result');
-  const others = last.blocks.filter((block) => block.type !== 'tool_result');
-  return others.length > 0
-    ? { userText: textOfParts(others, '\n'), toolResults: [] }
-    : { userText: null, toolResults: results.map((block) => textOfParts(block['content'], '\n')) };
+  const asked = turns.findLastIndex(({ role, blocks }) => role === 'user' && !blocks.every(isResult));
+  const askedText = textOfParts(
+    turns[asked]?.blocks.filter((block) => !isResult(block)),
+    '\n',
+  );
+  const calls = turns.slice(asked + 1).filter(({ blocks }) => blocks.some(({ type }) => type === 'tool_use'));
+  const words = { askedText, callRounds: calls.length };
+  if (last?.role !== 'user') return { userText: null, toolResults: [], ...words };
+  return last.blocks.every(isResult)
+    ? {
+        userText: null,
+        toolResults: last.blocks.map((block) => textOfParts(block['content'], '\n')),
+        ...words,
+      }
+    : { userText: askedText, toolResults: [], ...words };
 }
 
 /** Thinks before this very answer. */

@@ -202,6 +202,7 @@ export function conversationOf(
   const { json, messages } = body;
   const said = messages.slice(0, messages.findLastIndex(({ role }) => !isInstruction(role)) + 1);
   const last = said.at(-1);
+  const asked = said.findLastIndex(({ role }) => role === 'user');
   const choices = json['n'] === undefined || json['n'] === null ? 1 : countOf(json['n']);
   if (choices === null || choices < 1 || choices > MAX_CHOICES)
     return vendorError(400, `Invalid 'n': expected 1 to ${MAX_CHOICES}.`, 'integer_out_of_range', 'n');
@@ -216,6 +217,8 @@ export function conversationOf(
     hash: hashOf(messages),
     userText: last?.role === 'user' ? textOfParts(last['content'], '\n') : null,
     toolResults: trailingResults(said),
+    askedText: asked < 0 ? '' : textOfParts(said[asked]?.['content'], '\n'),
+    callRounds: said.slice(asked + 1).filter((message) => toolCallsOf(message).length > 0).length,
     tools,
     toolChoice,
     parallelToolCalls: json['parallel_tool_calls'] !== false,

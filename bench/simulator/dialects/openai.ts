@@ -4,7 +4,7 @@ import type { Step } from '../steps.ts';
 import { isVendorError, type VendorError } from '../vendor-error.ts';
 import { bearerAccount, conversationOf, readChatBody, tokenLimit } from './chat-body.ts';
 import { renderOpenai } from './openai-render.ts';
-import { hasBoundaryCache, openaiRefusal } from './openai-rules.ts';
+import { hasBoundaryCache, openaiRefusal, outputLimitRefusal } from './openai-rules.ts';
 import { dataEvent, DONE_EVENT, KEEP_ALIVE_COMMENT, namedEvent } from './sse.ts';
 import type { AnswerFrame, AnswerWriter, Call, Dialect } from './types.ts';
 
@@ -152,6 +152,8 @@ export const openaiDialect: Dialect = {
     if (refusal !== null) return refusal;
     const limit = tokenLimit(json, ['max_completion_tokens', 'max_tokens']);
     if (typeof limit !== 'number') return limit;
+    const tooLarge = outputLimitRefusal(body.model, limit);
+    if (tooLarge !== null) return tooLarge;
     const conversation = conversationOf(body, { maxOutputTokens: limit, thinking: false });
     if (isVendorError(conversation)) return conversation;
     return { conversation, render: (writer, _answer, account) => renderOpenai(writer, body, account) };

@@ -84,12 +84,54 @@ describe('OpenAI', () => {
 
   test('tools on the newest models', () => {
     const tools = [TOOL];
-    expect(openai({ tools }, 'gpt-6.1-sol')).toBe('tools');
+    for (const model of ['gpt-6.1-sol', 'gpt-6-astra'])
+      for (const effort of ['none', 'high', undefined])
+        expect(openai({ tools, reasoning_effort: effort }, model)).toBe('reasoning_effort');
+    expect(openai({ reasoning_effort: 'none' }, 'gpt-6.1-sol')).toBe('reasoning_effort');
+    expect(openai({ reasoning_effort: 'low' }, 'gpt-6.1-sol')).toBeNull();
     expect(openai({ tools }, 'gpt-6-sol')).toBe('reasoning_effort');
     expect(openai({ tools, reasoning_effort: 'none' }, 'gpt-6-sol')).toBeNull();
-    expect(openai({ tools, reasoning_effort: 'low' }, 'gpt-5.6-sol')).toBe('reasoning_effort');
-    expect(openai({ tools }, 'gpt-5.6-sol')).toBeNull();
-    expect(openai({ tools, reasoning_effort: 'low' }, 'gpt-5.2')).toBeNull();
+    for (const model of ['gpt-5.4', 'gpt-5.4-mini', 'gpt-5.5', 'gpt-5.6-sol', 'gpt-6.1-terra']) {
+      expect(openai({ tools, reasoning_effort: 'low' }, model)).toBe('reasoning_effort');
+      expect(openai({ tools, reasoning_effort: 'none' }, model)).toBeNull();
+      expect(openai({ reasoning_effort: 'low' }, model)).toBeNull();
+    }
+    expect(openai({ tools }, 'gpt-5.6-sol')).toBe('reasoning_effort');
+    expect(openai({ tools }, 'gpt-5.4-mini')).toBeNull();
+    for (const model of ['gpt-5.2', 'gpt-5.1', 'gpt-5-mini', 'o3', 'o4-mini'])
+      expect(openai({ tools, reasoning_effort: 'low' }, model)).toBeNull();
+  });
+
+  test.each([
+    ['gpt-4o', 16_384],
+    ['gpt-4o-2024-08-06', 16_384],
+    ['gpt-4o-2024-05-13', 4096],
+    ['gpt-4.1-mini', 32_768],
+    ['gpt-5-chat-latest', 16_384],
+  ])('%s writes %d tokens and is asked for no more', (model, limit) => {
+    for (const field of ['max_tokens', 'max_completion_tokens']) {
+      expect(openai({ [field]: limit }, model)).toBeNull();
+      expect(openai({ [field]: limit + 1 }, model)).toBe('max_tokens');
+    }
+  });
+
+  test.each([
+    ['o4-mini', 100_000],
+    ['gpt-5.4', 128_000],
+    ['gpt-6.1-sol', 128_000],
+  ])('%s thinks, and writes %d tokens', (model, limit) => {
+    expect(openai({ max_completion_tokens: limit }, model)).toBeNull();
+    expect(openai({ max_completion_tokens: limit + 1 }, model)).toBe('max_tokens');
+  });
+
+  test('in the words by which clients know it', () => {
+    const read = openaiDialect.read({ model: 'gpt-4o', messages: [USER], max_tokens: 32_000 }, NO_HEADERS);
+    expect(read).toMatchObject({
+      status: 400,
+      code: 'invalid_value',
+      message:
+        'max_tokens is too large: 32000. This model supports at most 16384 completion tokens, whereas you provided 32000.',
+    });
   });
 
   test('long cache keys, unknown tool choices', () => {

@@ -160,7 +160,7 @@ describe('OpenAI', () => {
   });
 
   test('tools and schema come first, settings separate caches', () => {
-    expect(common(oa({}), oa({ tools: [tool('a')] }))).toBe(0);
+    expect(common(oa({}), oa({ tools: [tool('a')], reasoning_effort: 'none' }))).toBe(0);
     expect(common(oa({}), oa({ response_format: { type: 'json_schema', json_schema: {} } }))).toBe(0);
     for (const setting of [{ reasoning_effort: 'low' }, { verbosity: 'low' }, { service_tier: 'flex' }]) {
       expect(oa(setting).scope).not.toBe(oa({}).scope);

@@ -25,6 +25,28 @@ describe('model and limits', () => {
     expect(fieldsOf('"max_tokens":null', NEWEST)).toBe('"max_tokens":128000');
   });
 
+  test.each([
+    ['"max_tokens":64001', OLDER, 64_000],
+    ['"max_completion_tokens":1e6', OLDER, 64_000],
+    ['"max_completion_tokens":200000,"max_tokens":200000', 'claude-opus-4-1', 32_000],
+    ['"max_tokens":200000', 'anthropic/claude-opus-5.5', 128_000],
+  ])('%s is more than %s writes: %d is sent, with a warning', (members, model, sent) => {
+    expect(fieldsOf(members, model)).toBe(`"max_tokens":${sent}`);
+    expect(warningsOf(members, model)).toHaveLength(1);
+    expect(converted(withFields(members), model).lost).not.toBe('');
+  });
+
+  test('what is known of no model is the vendor’s to judge', () => {
+    expect(fieldsOf('"max_tokens":64000')).toBe('"max_tokens":64000');
+    expect(fieldsOf('"max_tokens":900000', 'claude-nova-7')).toBe('"max_tokens":900000');
+    expect(warningsOf('"max_tokens":900000', 'claude-nova-7')).toEqual([]);
+  });
+
+  test('a budget stays below the limit that is sent', () => {
+    const members = '"max_tokens":900000,"reasoning_effort":"max"';
+    expect(fieldsOf(members)).toBe('"max_tokens":64000,"thinking":{"type":"enabled","budget_tokens":16384}');
+  });
+
   test('two limits that differ are warned of', () => {
     expect(fieldsOf('"max_completion_tokens":7,"max_tokens":5')).toBe('"max_tokens":7');
     expect(warningsOf('"max_completion_tokens":7,"max_tokens":5')).toEqual(['max_tokens']);

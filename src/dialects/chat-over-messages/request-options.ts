@@ -10,7 +10,10 @@ const USER_ID_MAX = 256;
 /** While a model thinks with a budget, `top_p` may go down to here. */
 const THINKING_TOP_P = 0.95;
 
-/** Writes `,"max_tokens":…` and answers its value: the vendor wants one, so the model's own limit where there is none. */
+/**
+ * Writes `,"max_tokens":…` and answers its value: the vendor wants one, so the model's own limit where there is none, and
+ * no more than that, where it is known: the vendor refuses more.
+ */
 export function writeMaxTokens(draft: Draft, model: ClaudeModel): number {
   const { document, losses, writer } = draft;
   const newer = FIELDS.named('max_completion_tokens');
@@ -18,9 +21,17 @@ export function writeMaxTokens(draft: Draft, model: ClaudeModel): number {
   if (newer >= 0 && older >= 0 && document.source(newer) !== document.source(older))
     losses.lose(document, older, 'max_tokens', 'max_completion_tokens goes before it.');
   const node = newer >= 0 ? newer : older;
-  if (node < 0) writer.ascii(`,"max_tokens":${model.maxOutputTokens}`);
-  else draft.member('max_tokens', node);
-  return numberOf(draft, newer >= 0 ? 'max_completion_tokens' : 'max_tokens') ?? model.maxOutputTokens;
+  const field = newer >= 0 ? 'max_completion_tokens' : 'max_tokens';
+  const asked = numberOf(draft, field) ?? model.maxOutputTokens;
+  const cap = model.outputCap ?? Infinity;
+  if (node >= 0 && asked <= cap) {
+    draft.member('max_tokens', node);
+    return asked;
+  }
+  if (node >= 0) losses.lose(document, node, field, `this model writes ${cap} at most, which was sent.`);
+  const sent = Math.min(asked, cap);
+  writer.ascii(`,"max_tokens":${sent}`);
+  return sent;
 }
 
 /** Writes `temperature`, `top_p` and `top_k` as far as the model takes them. 1 is the default of the first two. */

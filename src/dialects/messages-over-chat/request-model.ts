@@ -1,3 +1,9 @@
+import { type EffortInstead, gptModel, type ToolRule } from '../../models/gpt.ts';
+import { plainName } from '../../models/names.ts';
+import { outputCap } from '../../models/output-caps.ts';
+import { claudeModel } from '../../providers/anthropic/models.ts';
+import { NameMemo } from '../../std/name-memo.ts';
+
 /** What the conversion must know of a model that is spoken to in Chat Completions, by its name. */
 export interface ChatModel {
   /** One of OpenAI's own, wherever it is served. */
@@ -5,46 +11,39 @@ export interface ChatModel {
   /** Thinks, and takes `reasoning_effort`. Of models that are not OpenAI's that is presumed: servers ignore the field. */
   readonly reasoning: boolean;
   /** Efforts it does not take, and what is nearest to each. */
-  readonly effortInstead: Readonly<Record<string, string>>;
+  readonly effortInstead: EffortInstead;
+  /** Which effort OpenAI's own Chat Completions takes beside tools. */
+  readonly tools: ToolRule;
   /** Takes `prompt_cache_breakpoint` on parts: OpenAI from GPT-5.6 on. */
   readonly breakpoints: boolean;
   /** A call without text has `content: ""`, not null. */
   readonly emptyContent: boolean;
   /** Stop sequences at most. */
   readonly maxStops: number;
+  /** Tokens it writes at most, and a higher bound is refused; null: not known. */
+  readonly outputCap: number | null;
 }
 
-const O_SERIES = /^o\d/;
-const GPT = /^gpt-(\d+)(?:\.(\d+))?(?![\d.])/;
-const NEVER_THINKS = /^(?:chatgpt-|gpt-\d+(?:\.\d+)?-chat)/;
+const ALL_EFFORTS: EffortInstead = {};
 
-/** OpenAI guide "Reasoning models": efforts have grown from generation to generation. */
-const O_SERIES_EFFORTS = { none: 'low', minimal: 'low', xhigh: 'high', max: 'high' } as const;
-const GPT_5_EFFORTS = { none: 'minimal', xhigh: 'high', max: 'high' } as const;
-const GPT_5_1_EFFORTS = { xhigh: 'high', max: 'high' } as const;
-const ALL_EFFORTS = {} as const;
+const CACHE_LIMIT = 256;
+const models = new NameMemo<ChatModel>(CACHE_LIMIT, readName);
 
 /** `name` as sent to the vendor; a prefix up to the last slash (`openai/`) does not count. */
-export function chatModel(name: string): ChatModel {
-  const plain = name.slice(name.lastIndexOf('/') + 1).toLowerCase();
-  const gpt = GPT.exec(plain);
-  const version = gpt === null ? 0 : Number(gpt[1]) * 100 + Number(gpt[2] ?? 0);
-  const oSeries = O_SERIES.test(plain);
-  const neverThinks = NEVER_THINKS.test(plain);
-  const openai = gpt !== null || oSeries || neverThinks;
+export const chatModel = (name: string): ChatModel => models.get(name);
+
+function readName(name: string): ChatModel {
+  const plain = plainName(name);
+  const gpt = gptModel(plain);
   const deepseek = plain.startsWith('deepseek');
   return {
-    openai,
-    reasoning: !openai || (!neverThinks && (oSeries || version >= 500)),
-    effortInstead: oSeries
-      ? O_SERIES_EFFORTS
-      : version === 500
-        ? GPT_5_EFFORTS
-        : version === 501
-          ? GPT_5_1_EFFORTS
-          : ALL_EFFORTS,
-    breakpoints: version >= 506,
+    openai: gpt !== null,
+    reasoning: gpt === null || gpt.thinks,
+    effortInstead: gpt?.effortInstead ?? ALL_EFFORTS,
+    tools: gpt?.tools ?? 'any_effort',
+    breakpoints: gpt?.breakpoints ?? false,
     emptyContent: deepseek,
     maxStops: deepseek ? 16 : 4,
+    outputCap: plain.includes('claude-') ? claudeModel(plain).outputCap : outputCap(plain),
   };
 }

@@ -32,6 +32,40 @@ describe('max_tokens', () => {
     expect([body['model'], body[name]]).toEqual([model, 9]);
   });
 
+  const limited = (tokens: number | string): string => withMessages(USER).replace('9', String(tokens));
+
+  test.each([
+    ['gpt-4o', 32_000, 'max_tokens', 16_384],
+    ['openai/gpt-4o-2024-08-06', 32_000, 'max_tokens', 16_384],
+    ['gpt-4o-2024-05-13', 32_000, 'max_tokens', 4096],
+    ['ft:gpt-4o-mini-2024-07-18:team::id', 32_000, 'max_tokens', 16_384],
+    ['gpt-4.1-nano', 64_000, 'max_tokens', 32_768],
+    ['o4-mini-2025-04-16', 200_000, 'max_completion_tokens', 100_000],
+    ['gpt-5.4-2026-03-05', 128_001, 'max_completion_tokens', 128_000],
+    ['gpt-5-chat-latest', 32_000, 'max_tokens', 16_384],
+    ['deepseek-v4-pro', 400_000, 'max_tokens', 393_216],
+    ['anthropic/claude-sonnet-4.5', 128_000, 'max_tokens', 64_000],
+  ])('%s writes no %d tokens: %s is %d, with a warning', (model, asked, field, sent) => {
+    const { body, lost, warnings } = converted(limited(asked), model);
+    expect(body[field]).toBe(sent);
+    expect(warnings).toEqual([`max_tokens: this model writes ${sent} at most, which was sent.`]);
+    expect(lost).toBe(`max_tokens=${asked}\n`);
+  });
+
+  test.each([
+    ['gpt-4o', 16_384],
+    ['gpt-5.4', 32_000],
+    ['openai/gpt-4o:extended', 64_000],
+    ['gpt-4o-64k-output-alpha', 64_000],
+    ['gpt-7', 500_000],
+    ['qwen3-32b', 500_000],
+    ['anthropic/claude-nova-7', 500_000],
+  ])('%s is asked for %d as it stands', (model, asked) => {
+    const { body, warnings } = converted(limited(asked), model);
+    expect(body['max_completion_tokens'] ?? body['max_tokens']).toBe(asked);
+    expect(warnings).toEqual([]);
+  });
+
   test('0, which warms a cache, has no counterpart', () => {
     const fault = refusal(withMessages(USER).replace('9', '0'));
     expect([fault.code as string, fault.param]).toEqual(['unsupported_value', 'max_tokens']);

@@ -4,6 +4,7 @@ import type { Draft } from '../conversion/draft.ts';
 import { invalid, missing, unsupported, wrongType } from '../conversion/faults.ts';
 import { Members } from '../conversion/members.ts';
 import { hashOf } from '../conversion/tool-ids.ts';
+import type { ToolRule } from '../../models/gpt.ts';
 import type { ChatModel } from './request-model.ts';
 import { fitsStrict } from './request-schema.ts';
 
@@ -50,6 +51,9 @@ const SCHEMA_NAME = 'response';
 
 const FORMAT = new Members(['type', 'schema']);
 
+/** The effort that is none. */
+const NO_EFFORT = 'none';
+
 /** Tokens of a thinking budget up to which an effort is meant. */
 const LOW_BUDGET = 1024;
 const MEDIUM_BUDGET = 2048;
@@ -80,16 +84,42 @@ export function loseTheRest(draft: Draft): void {
   draft.loseOthers(FIELDS, '');
 }
 
-/** Writes `max_completion_tokens` for OpenAI's models that think, which refuse the older `max_tokens`. */
+/**
+ * Writes `max_completion_tokens` for OpenAI's models that think, which refuse the older `max_tokens`; no more than the
+ * model writes, where that is known: vendors refuse more.
+ */
 export function writeMaxTokens(draft: Draft, model: ChatModel): void {
   const node = FIELDS.named('max_tokens');
-  if (Number(draft.document.source(node)) === 0)
-    throw unsupported('max_tokens', 'this vendor cannot warm a cache without an answer.');
-  draft.member(model.openai && model.reasoning ? 'max_completion_tokens' : 'max_tokens', node);
+  const asked = Number(draft.document.source(node));
+  if (asked === 0) throw unsupported('max_tokens', 'this vendor cannot warm a cache without an answer.');
+  const field = model.openai && model.reasoning ? 'max_completion_tokens' : 'max_tokens';
+  const cap = model.outputCap;
+  if (cap === null || asked <= cap) draft.member(field, node);
+  else {
+    draft.losses.lose(
+      draft.document,
+      node,
+      'max_tokens',
+      `this model writes ${cap} at most, which was sent.`,
+    );
+    draft.writer.ascii(`,"${field}":${cap}`);
+  }
 }
 
-/** Writes `,"reasoning_effort":…` and answers what was written, null for nothing. */
-export function writeEffort(draft: Draft, model: ChatModel): string | null {
+/** Throws GatewayError for tools that the model does not take in this dialect. `rule`: which effort goes with them. */
+export function refuseTools(rule: ToolRule): void {
+  if (rule === 'responses_only')
+    throw unsupported(
+      'tools',
+      'OpenAI takes tools for this model in its Responses API (/v1/responses) only, and the gateway speaks Chat Completions with it. Send no tools, or name another model.',
+    );
+}
+
+/**
+ * Writes `,"reasoning_effort":…` and answers what was written, null for nothing. `rule`: which effort goes with the tools
+ * of the request; null where it has none.
+ */
+export function writeEffort(draft: Draft, model: ChatModel, rule: ToolRule | null): string | null {
   const { document, losses, writer } = draft;
   const config = FIELDS.named('output_config');
   const thinking = FIELDS.named('thinking');
@@ -103,6 +133,7 @@ export function writeEffort(draft: Draft, model: ChatModel): string | null {
   if (thinking >= 0) losses.count(document, thinking, 'thinking');
   if (said !== null && effort !== null && effort !== said)
     losses.lose(document, effortNode, 'output_config', "this vendor has one effort, and 'thinking' says it.");
+  if (rule === 'no_effort') return writeNoEffort(draft, wanted, said === null ? effortNode : -1);
   if (wanted === null) return null;
   const [field, node] =
     said === null ? (['output_config', effortNode] as const) : (['thinking', thinking] as const);
@@ -116,6 +147,20 @@ export function writeEffort(draft: Draft, model: ChatModel): string | null {
   writer.ascii(',"reasoning_effort":');
   writer.string(sent);
   return sent;
+}
+
+/** Thinking gives way to the tools. `effortNode`: what says how much was wanted, if `thinking` does not. */
+function writeNoEffort(draft: Draft, wanted: string | null, effortNode: number): string {
+  const { document, losses, writer } = draft;
+  const thinking = FIELDS.named('thinking');
+  if (wanted !== NO_EFFORT && (wanted !== null || thinking >= 0))
+    losses.warn(
+      thinking >= 0 ? 'thinking' : 'output_config',
+      `beside tools OpenAI's Chat Completions takes no effort for this model but '${NO_EFFORT}', which was sent.`,
+    );
+  if (wanted !== null && effortNode >= 0) losses.count(document, effortNode, 'output_config');
+  writer.ascii(`,"reasoning_effort":"${NO_EFFORT}"`);
+  return NO_EFFORT;
 }
 
 /** The effort that `thinking` alone says; null where `output_config` does. */

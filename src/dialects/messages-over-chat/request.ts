@@ -6,6 +6,7 @@ import {
   FIELDS,
   loseTheRest,
   refuseInexpressible,
+  refuseTools,
   writeEffort,
   writeFormat,
   writeMaxTokens,
@@ -39,6 +40,8 @@ export const toChatRequest: RequestConversion = (document, context) => {
     writer.ascii('{"model":');
     writer.string(context.upstreamModel);
     const hasTools = writeChatTools(draft, FIELDS.named('tools'), keepMarks);
+    const rule = hasTools ? (context.toolsBesideEffort === true ? 'any_effort' : model.tools) : null;
+    if (rule !== null) refuseTools(rule);
     writeChatToolChoice(draft, FIELDS.named('tool_choice'), hasTools);
     messages.write(FIELDS.named('system'), FIELDS.named('messages'), marks, {
       reasoningContent: context.reasoningContent === true,
@@ -46,7 +49,7 @@ export const toChatRequest: RequestConversion = (document, context) => {
       emptyContent: model.emptyContent,
     });
     writeMaxTokens(draft, model);
-    const effort = writeEffort(draft, model);
+    const effort = writeEffort(draft, model, rule);
     writeFormat(draft);
     writeSampling(draft, model, effort);
     writeStop(draft, model);

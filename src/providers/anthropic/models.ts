@@ -26,7 +26,10 @@ export interface ClaudeModel {
   readonly boundThinking: boolean;
   /** Effort where the request names none. */
   readonly defaultEffort: 'medium' | 'high';
+  /** What it writes at most; for a name that is not known, what such a model is taken to write. */
   readonly maxOutputTokens: number;
+  /** A `max_tokens` above it is a 400; null: not known. */
+  readonly outputCap: number | null;
   /** Shorter prefixes are not cached, without a word. */
   readonly minCacheTokens: number;
 }
@@ -35,6 +38,9 @@ type Family = 'opus' | 'sonnet' | 'haiku' | 'fable' | 'mythos';
 
 /** The version as one number, 100 × major + minor: 4.8 is 408. */
 type Version = number;
+
+/** The newest that the model pages name. */
+const LATEST: Version = 505;
 
 const FAMILY_FIRST = /claude-(opus|sonnet|haiku|fable|mythos)-(\d{1,2})(?:-(\d{1,2}))?(?!\d)/;
 const VERSION_FIRST = /claude-(\d{1,2})(?:-(\d{1,2}))?-(opus|sonnet|haiku|fable|mythos)/;
@@ -54,6 +60,7 @@ const NEWEST: ClaudeModel = {
   boundThinking: true,
   defaultEffort: 'high',
   maxOutputTokens: 128_000,
+  outputCap: null,
   minCacheTokens: 512,
 };
 
@@ -101,6 +108,7 @@ function capabilities(family: Family, version: Version): ClaudeModel {
     boundThinking: bound,
     defaultEffort: from({ opus: 505, haiku: 505 }) ? 'medium' : 'high',
     maxOutputTokens: maxOutputTokens(family, version),
+    outputCap: hasKnownCap(version) ? maxOutputTokens(family, version) : null,
     minCacheTokens: minCacheTokens(family, version),
   };
 }
@@ -120,6 +128,9 @@ function maxOutputTokens(family: Family, version: Version): number {
   if (version >= 307) return 64_000;
   return version >= 305 ? 8192 : 4096;
 }
+
+/** Claude 3.7's has a beta header that doubles it (`output-128k-2025-02-19`); later versions are not out. */
+const hasKnownCap = (version: Version): boolean => version !== 307 && version <= LATEST;
 
 /** The minimum has gone up and down: it follows no rule but the vendor's table. */
 function minCacheTokens(family: Family, version: Version): number {

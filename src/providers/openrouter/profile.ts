@@ -12,5 +12,7 @@ export const openrouter: ProviderProfile = {
   modelPatterns: [],
   streamUsage: true,
   promptCacheKey: 'never',
+  // Answers for OpenAI's models tell a Responses status (`native_finish_reason: completed`), and every effort is taken.
+  toolsBesideEffort: true,
   cacheMarks: { models: /^~?anthropic\//, onTools: false, foldsToolRows: false },
 };
