@@ -7,18 +7,18 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { HeaderFields } from '../http1/fields.ts';
 import type { Incoming } from '../server/incoming.ts';
-import type { KeyRecord } from '../storage/key-record.ts';
 import type { TransportChooser } from '../upstream/transport.ts';
 import type { Admission, Place } from './admission.ts';
 import { answerWith, asGatewayError, errorAnswer } from './answers.ts';
-import { authenticate, checkModel } from './authenticate.ts';
+import { authenticate, authenticateAgain, checkModel, checkPassthrough, checkQuota } from './authenticate.ts';
 import { readBody, readFailure } from './body.ts';
 import { Exchange } from './exchange.ts';
-import type { KeyCache } from './key-cache.ts';
+import type { KeyCache, KnownKey } from './key-cache.ts';
 import type { ProviderLimit, RateLimiter } from './limits.ts';
 import type { Recorder } from './recorder.ts';
 import type { RequestHeads } from './request-heads.ts';
 import { requestIdOf } from './request-id.ts';
+import type { RunningCalls } from './running-calls.ts';
 import { meaningOf } from './vendor-headers.ts';
 
 /** What a chat request needs on its way, wired once per thread. */
@@ -42,6 +42,7 @@ export interface ChatDeps {
   readonly transports: TransportChooser;
   readonly heads: RequestHeads;
   readonly recorder: Recorder;
+  readonly calls: RunningCalls;
   readonly maxBodyBytes: number;
   /** Monotonic, ms. */
   readonly now: () => number;
@@ -71,6 +72,8 @@ class Arrival {
   readonly #startedAtMs: number;
   readonly #requestId: string;
   #place: Place | null = null;
+  /** Of the cache, when the key was looked up. */
+  #generation = 0;
 
   constructor(request: Incoming, deps: ChatDeps) {
     this.#request = request;
@@ -94,12 +97,11 @@ class Arrival {
     }
   }
 
-  #admit(key: KeyRecord): void {
+  #admit(key: KnownKey): void {
     try {
-      const { admission, maxBodyBytes, quota, rates, wallClockMs } = this.#deps;
-      if (quota.exhausted(key)) {
-        throw new GatewayError('insufficient_quota', 'This API key has used up its quota.');
-      }
+      const { admission, keys, maxBodyBytes, quota, rates, wallClockMs } = this.#deps;
+      this.#generation = keys.generation;
+      checkQuota(key, quota);
       this.#place = admission.enter();
       rates?.admit(key, wallClockMs());
       const reading = readBody(this.#request, maxBodyBytes);
@@ -107,7 +109,7 @@ class Arrival {
       else {
         const place = this.#place;
         reading.then(
-          (body) => this.#prepare(key, place, body),
+          (body) => this.#resume(key, place, body),
           (thrown: unknown) => this.#refuse(thrown),
         );
       }
@@ -116,7 +118,29 @@ class Arrival {
     }
   }
 
-  #prepare(key: KeyRecord, place: Place, body: Uint8Array): void {
+  /** A body that was waited for has come: the key may have been changed or revoked meanwhile. */
+  #resume(key: KnownKey, place: Place, body: Uint8Array): void {
+    const { keys, quota, wallClockMs } = this.#deps;
+    const goOn = (renewed: KnownKey): void => {
+      this.#generation = keys.generation;
+      if (renewed !== key) checkQuota(renewed, quota);
+      if (this.#request.over)
+        throw new GatewayError(
+          'client_closed_request',
+          'The client left before its key was looked up again.',
+        );
+      this.#prepare(renewed, place, body);
+    };
+    try {
+      const again = authenticateAgain(key, this.#generation, keys, wallClockMs());
+      if (again instanceof Promise) again.then(goOn).catch((thrown: unknown) => this.#refuse(thrown));
+      else goOn(again);
+    } catch (thrown) {
+      this.#refuse(thrown);
+    }
+  }
+
+  #prepare(key: KnownKey, place: Place, body: Uint8Array): void {
     try {
       const deps = this.#deps;
       const request = this.#request;
@@ -136,6 +160,7 @@ class Arrival {
         request,
         this.#requestId,
         key,
+        this.#generation,
         prepared,
         meaning,
         place,
@@ -159,8 +184,8 @@ class Arrival {
   }
 }
 
-function wantsPassthrough(fields: HeaderFields, key: KeyRecord): boolean {
+function wantsPassthrough(fields: HeaderFields, key: KnownKey): boolean {
   if (fields.get('x-tokenrouter-passthrough') !== 'on') return false;
-  if (key.passthrough) return true;
-  throw new GatewayError('passthrough_not_allowed', 'This API key may not use byte-exact mode.');
+  checkPassthrough(key);
+  return true;
 }

@@ -7,14 +7,15 @@ import type { Incoming } from '../server/incoming.ts';
 import { fieldLine } from '../server/reply-head.ts';
 import { asBuffer, Gathered } from '../std/bytes.ts';
 import { Kind, JsonDocument } from '../std/json/document.ts';
-import type { KeyRecord } from '../storage/key-record.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
-import type { UpstreamHandler } from '../upstream/transport.ts';
+import type { UpstreamCall, UpstreamHandler } from '../upstream/transport.ts';
 import { jsonAnswer, type WholeAnswer } from './answers.ts';
-import { authenticate, checkModel } from './authenticate.ts';
+import { authenticate, authenticateAgain, checkModel } from './authenticate.ts';
 import { wholeBody } from './body.ts';
 import type { ChatDeps } from './chat.ts';
+import type { KnownKey } from './key-cache.ts';
 import { requestIdOf } from './request-id.ts';
+import type { KeyedCall } from './running-calls.ts';
 import { estimateTokens } from './token-estimate.ts';
 import {
   clientStatus,
@@ -42,29 +43,47 @@ export async function countTokens(
   deps: ChatDeps,
   registry: ProviderRegistry,
 ): Promise<WholeAnswer> {
-  const key = await authenticate(request.fields, deps.keys, deps.wallClockMs());
-  const place = deps.admission.enter();
+  const { admission, keys, maxBodyBytes, rates, wallClockMs } = deps;
+  let key = await authenticate(request.fields, keys, wallClockMs());
+  let { generation } = keys;
+  const place = admission.enter();
   try {
-    deps.rates?.admit(key, deps.wallClockMs());
-    const question = questionOf(await wholeBody(request, deps.maxBodyBytes), key, registry);
-    const { provider } = question.route;
-    const { id } = provider;
-    const requestId = requestIdOf(request.fields);
-    const fields =
-      fieldLine('x-request-id', requestId) +
-      fieldLine('request-id', requestId) +
-      fieldLine('x-tokenrouter-provider', id);
-    if (question.estimate !== null)
-      return jsonAnswer({ input_tokens: question.estimate }, 200, fields + ESTIMATED);
-    deps.providerLimit?.enter(id);
-    try {
-      const answer = await ask(request, deps, provider, question.body);
-      return { ...answer, fields: answer.fields + fields };
-    } finally {
-      deps.providerLimit?.leave(id);
+    rates?.admit(key, wallClockMs());
+    const body = await wholeBody(request, maxBodyBytes);
+    for (;;) {
+      // The key may have changed while the body came, or while the question waited for a connection.
+      key = await authenticateAgain(key, generation, keys, wallClockMs());
+      ({ generation } = keys);
+      const answer = await answerTo(request, deps, questionOf(body, key, registry), key);
+      if (answer !== null) return answer;
     }
   } finally {
     place.leave();
+  }
+}
+
+/** null: the key has changed before anything was asked. */
+async function answerTo(
+  request: Incoming,
+  deps: ChatDeps,
+  question: Question,
+  key: KnownKey,
+): Promise<WholeAnswer | null> {
+  const { provider } = question.route;
+  const { id } = provider;
+  const requestId = requestIdOf(request.fields);
+  const fields =
+    fieldLine('x-request-id', requestId) +
+    fieldLine('request-id', requestId) +
+    fieldLine('x-tokenrouter-provider', id);
+  if (question.estimate !== null)
+    return jsonAnswer({ input_tokens: question.estimate }, 200, fields + ESTIMATED);
+  deps.providerLimit?.enter(id);
+  try {
+    const answer = await ask(request, deps, provider, question.body, key.id);
+    return answer === null ? null : { ...answer, fields: answer.fields + fields };
+  } finally {
+    deps.providerLimit?.leave(id);
   }
 }
 
@@ -79,7 +98,7 @@ interface Question {
 const document = new JsonDocument();
 
 /** Reads what the gateway must know of a request; the rest is the vendor's to judge. */
-function questionOf(body: Uint8Array, key: KeyRecord, registry: ProviderRegistry): Question {
+function questionOf(body: Uint8Array, key: KnownKey, registry: ProviderRegistry): Question {
   try {
     parseBody(document, body);
     const name = memberOfKind('model', Kind.String, 'string');
@@ -117,40 +136,69 @@ function renamed(body: Uint8Array, name: number, { rewritten, upstreamModel }: M
   ]);
 }
 
-/** Asks the vendor; rejects with a GatewayError. */
-function ask(request: Incoming, deps: ChatDeps, provider: Provider, body: Uint8Array): Promise<WholeAnswer> {
+/** Asks the vendor; rejects with a GatewayError. null: the key has changed before anything went out. */
+async function ask(
+  request: Incoming,
+  deps: ChatDeps,
+  provider: Provider,
+  body: Uint8Array,
+  keyId: string,
+): Promise<WholeAnswer | null> {
+  if (request.over) throw clientLeft();
   const meaning = meaningOf(request.fields, provider.profile.dialect);
-  const { promise, reject, resolve } = Promise.withResolvers<WholeAnswer>();
-  const call = deps.transports.of(provider.origin).call(
+  const { promise, reject, resolve } = Promise.withResolvers<WholeAnswer | null>();
+  const count = new Count(keyId, resolve, reject);
+  count.call = deps.transports.of(provider.origin).call(
     {
       origin: provider.origin,
       head: deps.heads.countTokens(provider, body.byteLength, meaning),
       body: [body],
     },
-    new Count(resolve, reject),
+    count,
   );
   request.watch = {
     clientLeft: () => {
-      call.abort();
-      reject(new GatewayError('client_closed_request', 'The client left before its answer.'));
+      count.call?.abort();
+      reject(clientLeft());
     },
   };
-  return promise;
+  deps.calls.add(count);
+  try {
+    return await promise;
+  } finally {
+    deps.calls.remove(count);
+  }
 }
 
+const clientLeft = (): GatewayError =>
+  new GatewayError('client_closed_request', 'The client left before its answer.');
+
 /** One question to a vendor, and its answer: small, and the client's to read. */
-class Count implements UpstreamHandler {
-  readonly #resolve: (answer: WholeAnswer) => void;
+class Count implements UpstreamHandler, KeyedCall {
+  readonly keyId: string;
+  readonly #resolve: (answer: WholeAnswer | null) => void;
   readonly #reject: (error: GatewayError) => void;
   readonly #body = new Gathered();
   #size = 0;
   #status = 0;
   #type = 'application/json';
   #fields = '';
+  call: UpstreamCall | null = null;
+  previous: KeyedCall | null = null;
+  next: KeyedCall | null = null;
 
-  constructor(resolve: (answer: WholeAnswer) => void, reject: (error: GatewayError) => void) {
+  constructor(
+    keyId: string,
+    resolve: (answer: WholeAnswer | null) => void,
+    reject: (error: GatewayError) => void,
+  ) {
+    this.keyId = keyId;
     this.#resolve = resolve;
     this.#reject = reject;
+  }
+
+  keyChanged(): void {
+    if (this.call !== null && this.call.recall() !== null) this.#resolve(null);
   }
 
   onHead(status: number, headers: HeaderFields): void {

@@ -24,6 +24,7 @@ import { KeyCache } from './key-cache.ts';
 import { ProviderLimit, RateLimiter } from './limits.ts';
 import { Recorder } from './recorder.ts';
 import { RequestHeads } from './request-heads.ts';
+import { RunningCalls } from './running-calls.ts';
 import { serve } from './server.ts';
 
 const BEAT_MS = 100;
@@ -113,6 +114,7 @@ export function startProxyThread(
     onUnclaimed: (reason) => metrics.dedupUnclaimed(UNCLAIMED_REASONS.indexOf(reason)),
   });
   const keys = new KeyCache({ ttlMs: env.AUTH_CACHE_TTL, now, find: (hash) => storage.findKeyByHash(hash) });
+  const calls = new RunningCalls();
   const admission = new Admission(
     {
       total: capacity.concurrentRequests,
@@ -163,6 +165,7 @@ export function startProxyThread(
       metrics,
       (provider, model) => prices.names(provider, model) || registry.names(model),
     ),
+    calls,
     maxBodyBytes: env.MAX_BODY_BYTES,
     now,
     wallClockMs,
@@ -242,6 +245,7 @@ export function startProxyThread(
         break;
       case 'invalidate-key':
         keys.invalidate(message.keyId);
+        calls.keyChanged(message.keyId);
         send({ type: 'invalidated', ack: message.ack });
         break;
       case 'admin-reply':
