@@ -89,10 +89,13 @@ export function startProxyThread(
   const { config, memory, worker, capacity } = start;
   const { env } = config;
   const log = createLogger(env.LOG_LEVEL, `proxy-${worker}`);
+  // Until it listens it beats where nobody looks.
+  let beats = new Int32Array(new SharedArrayBuffer(4));
+  let ownBeat = 0;
   // Who asks for the time gets on. Under a load that fills the loop for longer than the watchdog waits, timers come late;
   // work that goes on, above all before it is compiled, must not be taken for a loop that does not end.
   const now = (): number => {
-    memory.heartbeats[worker]! += 1;
+    beats[ownBeat]! += 1;
     return performance.now();
   };
   const wallClockMs = (): number => Date.now();
@@ -192,13 +195,19 @@ export function startProxyThread(
     messages: { ...chat, dialect: dialectOf('anthropic-messages'), routePath: '/v1/messages' },
   });
 
-  let beats = 0;
+  // Only now: a thread that could not listen must not pass for one that lives. And before the first request is handled:
+  // whoever changes a key takes it that a thread which has not beaten has looked up none.
+  beats = memory.heartbeats;
+  ownBeat = worker;
+  Atomics.add(beats, ownBeat, 1);
+
+  let ticks = 0;
   let expectedBeatMs = now() + BEAT_MS;
   const beat = setInterval(() => {
     const atMs = now();
     metrics.lag(Math.max(0, atMs - expectedBeatMs) / 1000);
     expectedBeatMs = atMs + BEAT_MS;
-    if (++beats % SWEEP_EVERY_BEATS === 0) {
+    if (++ticks % SWEEP_EVERY_BEATS === 0) {
       server.sweep();
       metrics.heap(heapSize());
     }
