@@ -24,6 +24,7 @@ const ENTRIES: Readonly<Record<ThreadName, string>> = {
 
 interface HouseOptions {
   readonly workers?: number;
+  readonly maxIncarnation?: number;
   readonly acknowledgeMs?: number;
 }
 
@@ -37,6 +38,8 @@ class House {
   readonly warnings: string[] = [];
   /** How long each successor was waited with, ms. */
   readonly delays: number[] = [];
+  /** Why no thread can be replaced any more. */
+  exhausted = '';
   /** Called before a thread is made, may throw; answers another entry than its own, or null. */
   onSpawn: (name: ThreadName) => string | null = () => null;
   /** Admin calls that wait for an answer. */
@@ -44,7 +47,7 @@ class House {
   storage: StorageClient | null = null;
   port = 0;
 
-  constructor({ acknowledgeMs, workers = 2 }: HouseOptions = {}) {
+  constructor({ acknowledgeMs, maxIncarnation, workers = 2 }: HouseOptions = {}) {
     const config = loadConfig({
       PORT: '0',
       HOST: '127.0.0.1',
@@ -81,6 +84,10 @@ class House {
         if (this.storage === null) this.storage = new StorageClient(port);
         else this.storage.reconnect(port);
       },
+      onExhausted: (reason) => {
+        this.exhausted = reason;
+      },
+      maxIncarnation,
       acknowledgeMs,
     });
   }
@@ -476,5 +483,26 @@ describe('a change of a key', () => {
     await eventually(() => house.storage!.listKeys().then(([key]) => key!.revokedAt === 1), 'it is stored');
     house.of('proxy')[0]!.terminate();
     await revoked;
+  }, 40_000);
+});
+
+describe('the last incarnation', () => {
+  test('a thread that can have no successor is told of, once', async () => {
+    house = new House({ maxIncarnation: 3 });
+    await house.start();
+    house.of('proxy')[0]!.terminate();
+    await eventually(() => house.of('proxy').length === 3, 'the last successor');
+    await house.answers(2);
+    expect(house.exhausted).toBe('');
+    house.of('proxy')[1]!.terminate();
+    await eventually(() => house.exhausted !== '', 'the end is told');
+    expect(house.exhausted).toContain('no incarnation is left');
+    // The others still do their work.
+    await house.answers(2);
+  }, 40_000);
+
+  test('a start that needs more than there are says so', async () => {
+    house = new House({ maxIncarnation: 1 });
+    expect(house.start()).rejects.toThrow('no incarnation is left');
   }, 40_000);
 });

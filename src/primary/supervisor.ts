@@ -25,6 +25,8 @@ const ACKNOWLEDGE_MS = 2_000;
 /** A thread keeps its own deadline when it drains; this is for one that is stuck. */
 const DRAIN_GRACE_MS = 2_000;
 
+const NO_INCARNATION = 'too many proxy threads have been replaced: no incarnation is left for another one';
+
 export interface SupervisorOptions {
   readonly config: Config;
   readonly capacity: Capacity;
@@ -36,6 +38,10 @@ export interface SupervisorOptions {
   readonly onAdmin: (worker: number, call: AdminCall) => void;
   /** A storage thread has started; the port is the primary's own way to it. */
   readonly onStorage: (port: MessagePort) => void;
+  /** A proxy thread has ended and none can ever follow it: the process should finish what runs, and end. */
+  readonly onExhausted: (reason: string) => void;
+  /** Tests run out of incarnations sooner. */
+  readonly maxIncarnation?: number | undefined;
   /** How long a proxy thread may take to acknowledge that a key has changed before it is ended; ms. */
   readonly acknowledgeMs?: number | undefined;
 }
@@ -72,6 +78,8 @@ export class Supervisor {
   /** Set while starting: what is waited for, and how it fails. */
   #starting: { readonly done: () => void; readonly failed: (error: Error) => void } | null = null;
   #storageStarted = false;
+  /** No thread is replaced any more. */
+  #ending = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -135,6 +143,7 @@ export class Supervisor {
 
   /** Stops accepting, waits for what runs, then ends the proxies. Answers how many requests were cut off. */
   async drain(timeoutMs: number): Promise<number> {
+    this.#ending = true;
     const drains = this.#proxies.map(async (proxy) => {
       proxy.thread.retire();
       // One that has not begun has let nobody in, and may never hear of it.
@@ -156,6 +165,7 @@ export class Supervisor {
 
   /** Ends the other threads; the last, because storage still takes what the proxies have spent. */
   stop(): void {
+    this.#ending = true;
     if (this.#watch !== null) clearInterval(this.#watch);
     for (const proxy of this.#proxies) proxy.thread.stop();
     this.#metrics.stop();
@@ -246,13 +256,8 @@ export class Supervisor {
   }
 
   #startProxy(proxy: Proxy): void {
-    const { config, capacity, memory, hashSecret, admin, log } = this.#options;
-    // Never reused: a word of an earlier incarnation must not look like one of this.
-    if (this.#nextIncarnation > MAX_INCARNATION) {
-      log.error({ worker: proxy.worker }, 'too many thread restarts: no incarnation is left');
-      proxy.thread.stop();
-      return;
-    }
+    const { config, capacity, memory, hashSecret, admin } = this.#options;
+    if (this.#exhausted) throw new Error(NO_INCARNATION);
     proxy.incarnation = this.#nextIncarnation++;
     const peers = this.#proxies
       .filter((other) => other !== proxy && other.thread.alive && other.incarnation > 0)
@@ -319,7 +324,18 @@ export class Supervisor {
     this.#broadcast({ type: 'peer-dead', incarnation: proxy.incarnation });
     this.#invalidation.gone(proxy.worker);
     proxy.onDrained?.(0);
-    this.#starting?.failed(new Error(`proxy thread ${proxy.worker} died while starting`));
+    if (this.#starting !== null)
+      this.#starting.failed(new Error(`proxy thread ${proxy.worker} died while starting`));
+    else if (this.#exhausted && !this.#ending) {
+      // To live on with fewer and fewer threads, and in the end with none, would look like health from outside.
+      proxy.thread.retire();
+      this.#options.onExhausted(NO_INCARNATION);
+    }
+  }
+
+  /** Incarnations are never reused: a word of an earlier one must not look like one of a later thread. */
+  get #exhausted(): boolean {
+    return this.#nextIncarnation > (this.#options.maxIncarnation ?? MAX_INCARNATION);
   }
 
   #checkStarted(): void {
