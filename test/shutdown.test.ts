@@ -64,6 +64,51 @@ describe('a stop', () => {
   });
 });
 
+describe('when no thread can be replaced any more', () => {
+  test('what runs is finished, what was spent is stored, and the process ends with 1 and says why', async () => {
+    await using gateway = await startGateway({ env: env(), entry: 'test/support/serve-to-the-end.ts' });
+    const { key, id } = await gateway.createKey();
+    simulator.reset();
+    const endOne = (): void => {
+      gateway.process.kill('SIGUSR2');
+    };
+    endOne();
+    await gateway.printed(/starting its successor/);
+    // Request ids begin with a mark of the thread.
+    const threads = new Set<string>();
+    await eventually(async () => {
+      const response = await fetch(`${gateway.url}/v1/models`, {
+        headers: { authorization: `Bearer ${key}`, connection: 'close' },
+      }).catch(() => null);
+      if (response !== null) threads.add(response.headers.get('x-request-id')!.slice(0, 11));
+      return threads.size === 2;
+    }, 'the last successor listens');
+    // On both threads; those of the one that ends are cut off.
+    const calls = Array.from({ length: 16 }, (_, index) =>
+      gateway.chat(key, body(`slow ${index} [[sim:hold=0]]`), { connection: 'close' }).then(
+        (response) => Number(response.headers.get('x-tokenrouter-cost-usd')),
+        () => null,
+      ),
+    );
+    await eventually(() => simulator.stats().inFlight === calls.length, 'the calls run');
+    endOne();
+    await gateway.printed(/no incarnation is left/);
+    await eventually(() => turnsAway(gateway.url), 'nobody is let in');
+    simulator.release();
+    const costs = (await Promise.all(calls)).filter((cost) => cost !== null);
+    expect(costs.length).toBeGreaterThan(0);
+    expect(await gateway.process.exited).toBe(1);
+    await using again = await startGateway({ env: env(), dataDir: gateway.dataDir });
+    const stored = (await (await again.admin('GET', `/admin/api-keys/${id}`)).json()) as {
+      spent_usd: number;
+    };
+    expect(stored.spent_usd).toBeCloseTo(
+      costs.reduce((sum, cost) => sum + cost, 0),
+      9,
+    );
+  });
+});
+
 describe('a database that another process has locked', () => {
   const spentUsd = (dataDir: string): number => {
     using database = new Database(join(dataDir, 'tokenrouter.db'), { readonly: true });

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
@@ -22,6 +22,12 @@ const ENTRIES: Readonly<Record<ThreadName, string>> = {
   metrics: '../workers/metrics.ts',
 };
 
+interface HouseOptions {
+  readonly workers?: number;
+  readonly maxIncarnation?: number;
+  readonly acknowledgeMs?: number;
+}
+
 /** A supervisor in this process whose threads can be made to fail. */
 class House {
   readonly simulator: Simulator = startSimulator({ port: 0 });
@@ -30,28 +36,37 @@ class House {
   readonly memory: SharedMemory;
   readonly supervisor: Supervisor;
   readonly warnings: string[] = [];
+  /** How long each successor was waited with, ms. */
+  readonly delays: number[] = [];
+  /** Why no thread can be replaced any more. */
+  exhausted = '';
+  /** Called before a thread is made, may throw; answers another entry than its own, or null. */
+  onSpawn: (name: ThreadName) => string | null = () => null;
   /** Admin calls that wait for an answer. */
   readonly adminCalls: { worker: number; call: AdminCall }[] = [];
   storage: StorageClient | null = null;
   port = 0;
 
-  constructor() {
+  constructor({ acknowledgeMs, maxIncarnation, workers = 2 }: HouseOptions = {}) {
     const config = loadConfig({
       PORT: '0',
       HOST: '127.0.0.1',
-      WORKERS: '2',
+      WORKERS: String(workers),
       DATA_DIR: this.folder,
       LOG_LEVEL: 'silent',
       OPENAI_API_KEY: 'sk-up',
       OPENAI_BASE_URL: this.simulator.url,
     });
     this.memory = createMemory({
-      workers: 2,
+      workers,
       metricWords: METRIC_WORDS,
       labelBytes: MAX_ROWS * LABEL_BYTES,
       maxKeys: 16,
     });
-    const note = (_fields: object, message: string): void => void this.warnings.push(message);
+    const note = (fields: { readonly delayMs?: number }, message: string): void => {
+      this.warnings.push(message);
+      if (fields.delayMs !== undefined) this.delays.push(fields.delayMs);
+    };
     this.supervisor = new Supervisor({
       config,
       capacity: { concurrentRequests: 1_000, upstreamConnections: 1_000 },
@@ -60,7 +75,7 @@ class House {
       admin: adminAccess(ADMIN_TOKEN, false),
       log: { info: note, warn: note, error: note },
       spawn: (name) => {
-        const worker = new Worker(new URL(ENTRIES[name], import.meta.url));
+        const worker = new Worker(new URL(this.onSpawn(name) ?? ENTRIES[name], import.meta.url));
         this.threads.push({ name, worker });
         return worker;
       },
@@ -69,7 +84,23 @@ class House {
         if (this.storage === null) this.storage = new StorageClient(port);
         else this.storage.reconnect(port);
       },
+      onExhausted: (reason) => {
+        this.exhausted = reason;
+      },
+      maxIncarnation,
+      acknowledgeMs,
     });
+  }
+
+  /** As an admin call revokes the key: stored, then known to every thread. */
+  async revoke(): Promise<void> {
+    const [key] = await this.storage!.listKeys();
+    await this.storage!.updateKey(key!.id, { revokedAt: 1 });
+    await this.supervisor.invalidateKey(key!.id);
+  }
+
+  said(text: string): number {
+    return this.warnings.filter((line) => line.includes(text)).length;
   }
 
   async start(): Promise<void> {
@@ -292,5 +323,186 @@ describe('supervision', () => {
     await eventually(() => house.warnings.some((line) => line.includes('storage')), 'a message');
     // The folder is removed once more when the house stops.
     await Bun.write(join(house.folder, 'x'), '');
+  }, 40_000);
+
+  test('requests that follow a dead thread do not lead for a key that was revoked meanwhile', async () => {
+    house = new House();
+    await house.start();
+    const content = 'followed [[sim:hold=0]]';
+    const all = Array.from({ length: 30 }, () =>
+      house.chat(content).then(
+        (response) => response.status,
+        () => 0,
+      ),
+    );
+    await eventually(() => house.simulator.stats().inFlight === 1, 'one call');
+    await eventually(() => sum(house.memory.inFlight) === 30, 'all in flight');
+    await house.revoke();
+    const leader = house.memory.claims.find((word) => word !== 0)! >>> 20;
+    house.of('proxy')[leader - 1]!.terminate();
+    const survivors = (await Promise.all(all)).filter((status) => status !== 0);
+    expect(new Set(survivors)).toEqual(new Set([401]));
+    expect(house.simulator.stats().received).toBe(1);
+  }, 40_000);
+
+  test('a scrape whose thread dies is answered by the next one', async () => {
+    house = new House();
+    await house.start();
+    house.of('metrics')[0]!.terminate();
+    const response = await fetch(`http://127.0.0.1:${house.port}/metrics`);
+    expect(response.status).toBe(200);
+    expect(await response.text()).toContain('tokenrouter_worker_up{worker="0"} 1');
+  }, 40_000);
+});
+
+describe('a thread that fails after the start', () => {
+  test('a proxy whose port is taken: it is ended, and replaced until one can listen', async () => {
+    house = new House({ workers: 1 });
+    await house.start();
+    await house.answers(1);
+    let holder: Bun.TCPSocketListener | null = null;
+    house.onSpawn = (name) => {
+      if (name === 'proxy')
+        holder ??= Bun.listen({ hostname: '127.0.0.1', port: house.port, socket: { data() {} } });
+      return null;
+    };
+    const beats = (): number => house.memory.heartbeats[0]!;
+    house.of('proxy')[0]!.terminate();
+    await eventually(() => house.said('cannot start') >= 1, 'the first successor has failed');
+    const beatsBefore = beats();
+    await eventually(() => house.said('cannot start') >= 3, 'successors fail');
+    expect(house.warnings.find((line) => line.includes('cannot start'))).toContain(
+      `cannot listen on 127.0.0.1:${house.port}: EADDRINUSE`,
+    );
+    // Whoever does not listen does not live, neither for the metrics nor for those that change keys.
+    expect(beats()).toBe(beatsBefore);
+    await house.revoke();
+    expect(house.delays.slice(0, 3)).toEqual([50, 100, 200]);
+    holder!.stop(true);
+    await eventually(
+      () =>
+        house.chat('x').then(
+          (response) => response.status === 401,
+          () => false,
+        ),
+      'one listens, and knows of the revocation',
+    );
+  }, 40_000);
+
+  test('a proxy that cannot even be made', async () => {
+    house = new House();
+    await house.start();
+    let left = 3;
+    house.onSpawn = (name) => {
+      if (name === 'proxy' && left-- > 0) throw new Error('no thread can be had');
+      return null;
+    };
+    house.of('proxy')[0]!.terminate();
+    await eventually(() => house.said('no thread can be had') === 3, 'three tries');
+    await eventually(() => house.of('proxy').length === 3, 'the fourth');
+    await house.answers(4);
+  }, 40_000);
+
+  test('storage whose database cannot be opened', async () => {
+    house = new House();
+    await house.start();
+    await house.answers(1);
+    const away = `${house.folder}-away`;
+    let moved = false;
+    house.onSpawn = (name) => {
+      if (name === 'storage' && !moved) {
+        renameSync(house.folder, away);
+        moved = true;
+      }
+      return null;
+    };
+    house.of('storage')[0]!.terminate();
+    await eventually(() => house.said('storage thread cannot start') >= 3, 'successors fail');
+    renameSync(away, house.folder);
+    const reads = (): Promise<boolean> =>
+      house.storage!.listKeys().then(
+        (keys) => keys.length === 1,
+        () => false,
+      );
+    await eventually(reads, 'one can');
+    await house.answers(2);
+    await house.storage!.flush();
+  }, 40_000);
+
+  test('metrics', async () => {
+    house = new House();
+    await house.start();
+    let left = 3;
+    house.onSpawn = (name) => (name === 'metrics' && left-- > 0 ? './support/failing-thread.ts' : null);
+    house.of('metrics')[0]!.terminate();
+    await eventually(() => house.said('metrics thread cannot start: on request') === 3, 'three fail');
+    await eventually(() => house.of('metrics').length === 5, 'the fourth');
+    const response = await fetch(`http://127.0.0.1:${house.port}/metrics`);
+    expect(await response.text()).toContain('tokenrouter_worker_up{worker="0"} 1');
+  }, 40_000);
+});
+
+describe('a change of a key', () => {
+  test('does not wait for a thread that never gets going', async () => {
+    house = new House();
+    await house.start();
+    await house.answers(2);
+    house.onSpawn = (name) => (name === 'proxy' ? './support/idle-thread.ts' : null);
+    house.of('proxy')[0]!.terminate();
+    await eventually(() => house.of('proxy').length === 3, 'an idle successor');
+    await house.revoke();
+    expect(house.said('a thread is stuck')).toBe(0);
+    expect((await house.chat('no more')).status).toBe(401);
+  }, 40_000);
+
+  test('ends a thread that does not hear of it, though it beats', async () => {
+    house = new House({ acknowledgeMs: 1_000 });
+    await house.start();
+    await house.answers(4);
+    house.of('proxy')[0]!.postMessage({ type: 'fault:deaf' });
+    await house.revoke();
+    expect(house.said('has forgotten a key')).toBeGreaterThan(0);
+    await eventually(() => house.of('proxy').length === 3, 'a successor');
+    for (let index = 0; index < 8; index++) {
+      await eventually(
+        () =>
+          house.chat(`revoked ${index}`).then(
+            (response) => response.status === 401,
+            () => false,
+          ),
+        'nobody is let in',
+      );
+    }
+  }, 40_000);
+
+  test('waits no longer for a thread that dies', async () => {
+    house = new House({ acknowledgeMs: 60_000 });
+    await house.start();
+    house.of('proxy')[0]!.postMessage({ type: 'fault:deaf' });
+    const revoked = house.revoke();
+    await eventually(() => house.storage!.listKeys().then(([key]) => key!.revokedAt === 1), 'it is stored');
+    house.of('proxy')[0]!.terminate();
+    await revoked;
+  }, 40_000);
+});
+
+describe('the last incarnation', () => {
+  test('a thread that can have no successor is told of, once', async () => {
+    house = new House({ maxIncarnation: 3 });
+    await house.start();
+    house.of('proxy')[0]!.terminate();
+    await eventually(() => house.of('proxy').length === 3, 'the last successor');
+    await house.answers(2);
+    expect(house.exhausted).toBe('');
+    house.of('proxy')[1]!.terminate();
+    await eventually(() => house.exhausted !== '', 'the end is told');
+    expect(house.exhausted).toContain('no incarnation is left');
+    // The others still do their work.
+    await house.answers(2);
+  }, 40_000);
+
+  test('a start that needs more than there are says so', async () => {
+    house = new House({ maxIncarnation: 1 });
+    expect(house.start()).rejects.toThrow('no incarnation is left');
   }, 40_000);
 });

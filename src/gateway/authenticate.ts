@@ -1,7 +1,8 @@
+import type { QuotaKey, QuotaLedger } from '../billing/quota.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { HeaderFields } from '../http1/fields.ts';
 import type { KeyRecord } from '../storage/key-record.ts';
-import type { KeyCache } from './key-cache.ts';
+import type { KeyCache, KnownKey } from './key-cache.ts';
 
 /** `Authorization: Bearer …` or `x-api-key`; null when neither is there. */
 export function presentedKey(fields: HeaderFields): string | null {
@@ -17,7 +18,7 @@ export function authenticate(
   fields: HeaderFields,
   keys: KeyCache,
   nowMs: number,
-): KeyRecord | Promise<KeyRecord> {
+): KnownKey | Promise<KnownKey> {
   const key = presentedKey(fields);
   if (key === null || key === '') {
     throw new GatewayError(
@@ -29,6 +30,35 @@ export function authenticate(
   return found instanceof Promise ? found.then((record) => checked(record, nowMs)) : checked(found, nowMs);
 }
 
+/**
+ * The key of a request that has waited since it was looked up (for its body, for a leader): as it is now, or a 401 for one
+ * that was revoked or has expired meanwhile. To be asked after every wait, because once a DELETE is answered no call of the
+ * key may start. Synchronous unless this very key has changed.
+ *
+ * @param generation of the cache, when the key was looked up
+ */
+export function authenticateAgain(
+  key: KnownKey,
+  generation: number,
+  keys: KeyCache,
+  nowMs: number,
+): KnownKey | Promise<KnownKey> {
+  const found = generation === keys.generation ? key : keys.renew(key);
+  return found instanceof Promise ? found.then((record) => checked(record, nowMs)) : checked(found, nowMs);
+}
+
+/** Throws a 402 for a key that has nothing left. */
+export function checkQuota(key: QuotaKey, quota: QuotaLedger): void {
+  if (quota.exhausted(key))
+    throw new GatewayError('insufficient_quota', 'This API key has used up its quota.');
+}
+
+/** Throws a 403 for a key that may not send bodies as they are. */
+export function checkPassthrough(key: KeyRecord): void {
+  if (!key.passthrough)
+    throw new GatewayError('passthrough_not_allowed', 'This API key may not use byte-exact mode.');
+}
+
 /** Throws a 403 for a model that the key may not use. */
 export function checkModel(key: KeyRecord, model: string): void {
   if (key.allowedModels === null || key.allowedModels.includes(model)) return;
@@ -37,7 +67,7 @@ export function checkModel(key: KeyRecord, model: string): void {
   });
 }
 
-function checked(record: KeyRecord | null, nowMs: number): KeyRecord {
+function checked(record: KnownKey | null, nowMs: number): KnownKey {
   if (record === null) throw new GatewayError('invalid_api_key', 'This API key is not known here.');
   if (record.revokedAt !== null) throw new GatewayError('invalid_api_key', 'This API key has been revoked.');
   if (record.expiresAt !== null && record.expiresAt <= nowMs) {

@@ -7,19 +7,19 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { Pipeline, Prepared } from '../pipeline/pipeline.ts';
 import type { HeaderFields } from '../http1/fields.ts';
 import type { Incoming } from '../server/incoming.ts';
-import type { KeyRecord } from '../storage/key-record.ts';
 import type { TransportChooser } from '../upstream/transport.ts';
 import type { Admission, Place } from './admission.ts';
 import { answerWith, asGatewayError, errorAnswer } from './answers.ts';
-import { authenticate, checkModel } from './authenticate.ts';
+import { authenticate, authenticateAgain, checkModel, checkPassthrough, checkQuota } from './authenticate.ts';
 import { readBody, readFailure } from './body.ts';
 import { Exchange } from './exchange.ts';
-import type { KeyCache } from './key-cache.ts';
+import type { KeyCache, KnownKey } from './key-cache.ts';
 import { LARGE_BODY_BYTES, type LargeBodies } from './large-bodies.ts';
 import type { ProviderLimit, RateLimiter } from './limits.ts';
 import type { Recorder } from './recorder.ts';
 import type { RequestHeads } from './request-heads.ts';
 import { requestIdOf } from './request-id.ts';
+import type { RunningCalls } from './running-calls.ts';
 import type { UnfinishedBodies } from './unfinished-bodies.ts';
 import { meaningOf } from './vendor-headers.ts';
 
@@ -46,6 +46,7 @@ export interface ChatDeps {
   readonly transports: TransportChooser;
   readonly heads: RequestHeads;
   readonly recorder: Recorder;
+  readonly calls: RunningCalls;
   readonly maxBodyBytes: number;
   /** Monotonic, ms. */
   readonly now: () => number;
@@ -75,6 +76,8 @@ class Arrival {
   readonly #startedAtMs: number;
   readonly #requestId: string;
   #place: Place | null = null;
+  /** Of the cache, when the key was looked up. */
+  #generation = 0;
 
   constructor(request: Incoming, deps: ChatDeps) {
     this.#request = request;
@@ -98,16 +101,17 @@ class Arrival {
     }
   }
 
-  #readBody(key: KeyRecord): void {
+  #readBody(key: KnownKey): void {
     try {
-      const { admission, bodies, maxBodyBytes } = this.#deps;
+      const { admission, bodies, keys, maxBodyBytes, quota } = this.#deps;
+      this.#generation = keys.generation;
       admission.checkOpen();
-      this.#checkQuota(key);
+      checkQuota(key, quota);
       const reading = readBody(this.#request, maxBodyBytes, { bodies, slot: key.slot });
       if (!(reading instanceof Promise)) this.#admit(key, reading);
       else {
         reading.then(
-          (body) => this.#admit(key, body),
+          (body) => this.#resume(key, body),
           (thrown: unknown) => this.#refuse(thrown),
         );
       }
@@ -116,19 +120,45 @@ class Arrival {
     }
   }
 
-  #checkQuota(key: KeyRecord): void {
-    if (this.#deps.quota.exhausted(key))
-      throw new GatewayError('insufficient_quota', 'This API key has used up its quota.');
+  /** A body that was waited for has come: the key may have been changed or revoked meanwhile. */
+  #resume(key: KnownKey, body: Uint8Array): void {
+    const { keys, wallClockMs } = this.#deps;
+    const goOn = (renewed: KnownKey): void => {
+      this.#generation = keys.generation;
+      if (this.#request.over)
+        throw new GatewayError(
+          'client_closed_request',
+          'The client left before its key was looked up again.',
+        );
+      this.#admit(renewed, body);
+    };
+    try {
+      const again = authenticateAgain(key, this.#generation, keys, wallClockMs());
+      if (again instanceof Promise) again.then(goOn).catch((thrown: unknown) => this.#refuse(thrown));
+      else goOn(again);
+    } catch (thrown) {
+      this.#refuse(thrown);
+    }
   }
 
   /** The whole body is here: only from now on does the request take a place. */
-  #admit(key: KeyRecord, body: Uint8Array): void {
+  #admit(key: KnownKey, body: Uint8Array): void {
     try {
-      const { admission, dialect, dedupScope, largeBodies, now, pipeline, rates, routePath, wallClockMs } =
-        this.#deps;
+      const {
+        admission,
+        dialect,
+        dedupScope,
+        largeBodies,
+        now,
+        pipeline,
+        quota,
+        rates,
+        routePath,
+        wallClockMs,
+      } = this.#deps;
       const request = this.#request;
       const bodyAtMs = now();
-      this.#checkQuota(key);
+      checkQuota(key, quota);
       const place = admission.enter();
       this.#place = place;
       rates?.admit(key, wallClockMs());
@@ -154,13 +184,14 @@ class Arrival {
     }
   }
 
-  #exchange(key: KeyRecord, place: Place, prepared: Prepared, meaning: string, bodyAtMs: number): void {
+  #exchange(key: KnownKey, place: Place, prepared: Prepared, meaning: string, bodyAtMs: number): void {
     checkModel(key, prepared.model);
     place.settle(prepared.stream);
     const exchange = new Exchange(
       this.#request,
       this.#requestId,
       key,
+      this.#generation,
       prepared,
       meaning,
       place,
@@ -182,8 +213,8 @@ class Arrival {
   }
 }
 
-function wantsPassthrough(fields: HeaderFields, key: KeyRecord): boolean {
+function wantsPassthrough(fields: HeaderFields, key: KnownKey): boolean {
   if (fields.get('x-tokenrouter-passthrough') !== 'on') return false;
-  if (key.passthrough) return true;
-  throw new GatewayError('passthrough_not_allowed', 'This API key may not use byte-exact mode.');
+  checkPassthrough(key);
+  return true;
 }

@@ -43,6 +43,8 @@ export class ControlPlane {
   readonly #waiting = new Map<number, Waiting>();
   #metrics: MessagePort;
   #scrape: Promise<WholeAnswer> | null = null;
+  /** Number of the question that {@link #scrape} waits for. */
+  #scrapeId = 0;
   #nextId: number;
 
   constructor(options: ControlPlaneOptions) {
@@ -51,11 +53,11 @@ export class ControlPlane {
     this.#metrics = this.#listen(options.metrics);
   }
 
-  /** A new metrics thread: what was asked of the old one runs into its deadline. */
+  /** A new metrics thread: it is asked what the old one has not answered. */
   reconnectMetrics(port: MessagePort): void {
     this.#metrics.close();
     this.#metrics = this.#listen(port);
-    this.#scrape = null;
+    if (this.#scrape !== null) port.postMessage({ id: this.#scrapeId } satisfies Scrape);
   }
 
   readiness(): WholeAnswer {
@@ -65,7 +67,10 @@ export class ControlPlane {
 
   /** Prometheus text. Whoever asks while it is being made gets the same. */
   scrape(): Promise<WholeAnswer> {
-    this.#scrape ??= this.#ask((id) => this.#metrics.postMessage({ id } satisfies Scrape)).finally(() => {
+    this.#scrape ??= this.#ask((id) => {
+      this.#scrapeId = id;
+      this.#metrics.postMessage({ id } satisfies Scrape);
+    }).finally(() => {
       this.#scrape = null;
     });
     return this.#scrape;

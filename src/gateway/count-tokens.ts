@@ -7,15 +7,16 @@ import type { Incoming } from '../server/incoming.ts';
 import { fieldLine } from '../server/reply-head.ts';
 import { asBuffer, Gathered } from '../std/bytes.ts';
 import { Kind, JsonDocument } from '../std/json/document.ts';
-import type { KeyRecord } from '../storage/key-record.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
-import type { UpstreamHandler } from '../upstream/transport.ts';
+import type { UpstreamCall, UpstreamHandler } from '../upstream/transport.ts';
 import { jsonAnswer, type WholeAnswer } from './answers.ts';
-import { authenticate, checkModel } from './authenticate.ts';
+import { authenticate, authenticateAgain, checkModel } from './authenticate.ts';
 import { wholeBody } from './body.ts';
 import type { ChatDeps } from './chat.ts';
+import type { KnownKey } from './key-cache.ts';
 import { LARGE_BODY_BYTES } from './large-bodies.ts';
 import { requestIdOf } from './request-id.ts';
+import type { KeyedCall } from './running-calls.ts';
 import { estimateTokens } from './token-estimate.ts';
 import {
   clientStatus,
@@ -43,35 +44,53 @@ export async function countTokens(
   deps: ChatDeps,
   registry: ProviderRegistry,
 ): Promise<WholeAnswer> {
-  const key = await authenticate(request.fields, deps.keys, deps.wallClockMs());
-  deps.admission.checkOpen();
-  const { bodies } = deps;
-  const body = await wholeBody(request, deps.maxBodyBytes, { bodies, slot: key.slot });
-  const place = deps.admission.enter();
+  const { admission, bodies, keys, maxBodyBytes, rates, wallClockMs } = deps;
+  let key = await authenticate(request.fields, keys, wallClockMs());
+  let { generation } = keys;
+  admission.checkOpen();
+  const body = await wholeBody(request, maxBodyBytes, { bodies, slot: key.slot });
+  const place = admission.enter();
   try {
-    deps.rates?.admit(key, deps.wallClockMs());
-    const question =
-      body.byteLength < LARGE_BODY_BYTES
-        ? questionOf(body, key, registry)
-        : await deps.largeBodies.run(questionInSteps(body, key, registry), () => !request.over);
-    const { provider } = question.route;
-    const { id } = provider;
-    const requestId = requestIdOf(request.fields);
-    const fields =
-      fieldLine('x-request-id', requestId) +
-      fieldLine('request-id', requestId) +
-      fieldLine('x-tokenrouter-provider', id);
-    if (question.estimate !== null)
-      return jsonAnswer({ input_tokens: question.estimate }, 200, fields + ESTIMATED);
-    deps.providerLimit?.enter(id);
-    try {
-      const answer = await ask(request, deps, provider, question.body);
-      return { ...answer, fields: answer.fields + fields };
-    } finally {
-      deps.providerLimit?.leave(id);
+    rates?.admit(key, wallClockMs());
+    for (;;) {
+      // The key may have changed while the body came or was read, or while the question waited for a connection.
+      key = await authenticateAgain(key, generation, keys, wallClockMs());
+      ({ generation } = keys);
+      const question =
+        body.byteLength < LARGE_BODY_BYTES
+          ? questionOf(body, key, registry)
+          : await deps.largeBodies.run(questionInSteps(body, key, registry), () => !request.over);
+      if ((await authenticateAgain(key, generation, keys, wallClockMs())) !== key) continue;
+      const answer = await answerTo(request, deps, question, key);
+      if (answer !== null) return answer;
     }
   } finally {
     place.leave();
+  }
+}
+
+/** null: the key has changed before anything was asked. */
+async function answerTo(
+  request: Incoming,
+  deps: ChatDeps,
+  question: Question,
+  key: KnownKey,
+): Promise<WholeAnswer | null> {
+  const { provider } = question.route;
+  const { id } = provider;
+  const requestId = requestIdOf(request.fields);
+  const fields =
+    fieldLine('x-request-id', requestId) +
+    fieldLine('request-id', requestId) +
+    fieldLine('x-tokenrouter-provider', id);
+  if (question.estimate !== null)
+    return jsonAnswer({ input_tokens: question.estimate }, 200, fields + ESTIMATED);
+  deps.providerLimit?.enter(id);
+  try {
+    const answer = await ask(request, deps, provider, question.body, key.id);
+    return answer === null ? null : { ...answer, fields: answer.fields + fields };
+  } finally {
+    deps.providerLimit?.leave(id);
   }
 }
 
@@ -86,7 +105,7 @@ interface Question {
 const ofSmallBodies = new JsonDocument();
 
 /** Reads what the gateway must know of a request; the rest is the vendor's to judge. */
-function questionOf(body: Uint8Array, key: KeyRecord, registry: ProviderRegistry): Question {
+function questionOf(body: Uint8Array, key: KnownKey, registry: ProviderRegistry): Question {
   try {
     parseBody(ofSmallBodies, body);
     return questionIn(ofSmallBodies, body, key, registry);
@@ -98,7 +117,7 @@ function questionOf(body: Uint8Array, key: KeyRecord, registry: ProviderRegistry
 /** {@link questionOf} in steps. */
 function* questionInSteps(
   body: Uint8Array,
-  key: KeyRecord,
+  key: KnownKey,
   registry: ProviderRegistry,
 ): Generator<void, Question> {
   const document = new JsonDocument();
@@ -109,7 +128,7 @@ function* questionInSteps(
 function questionIn(
   document: JsonDocument,
   body: Uint8Array,
-  key: KeyRecord,
+  key: KnownKey,
   registry: ProviderRegistry,
 ): Question {
   const name = memberOfKind(document, 'model', Kind.String, 'string');
@@ -149,40 +168,69 @@ function renamed(
   ]);
 }
 
-/** Asks the vendor; rejects with a GatewayError. */
-function ask(request: Incoming, deps: ChatDeps, provider: Provider, body: Uint8Array): Promise<WholeAnswer> {
+/** Asks the vendor; rejects with a GatewayError. null: the key has changed before anything went out. */
+async function ask(
+  request: Incoming,
+  deps: ChatDeps,
+  provider: Provider,
+  body: Uint8Array,
+  keyId: string,
+): Promise<WholeAnswer | null> {
+  if (request.over) throw clientLeft();
   const meaning = meaningOf(request.fields, provider.profile.dialect);
-  const { promise, reject, resolve } = Promise.withResolvers<WholeAnswer>();
-  const call = deps.transports.of(provider.origin).call(
+  const { promise, reject, resolve } = Promise.withResolvers<WholeAnswer | null>();
+  const count = new Count(keyId, resolve, reject);
+  count.call = deps.transports.of(provider.origin).call(
     {
       origin: provider.origin,
       head: deps.heads.countTokens(provider, body.byteLength, meaning),
       body: [body],
     },
-    new Count(resolve, reject),
+    count,
   );
   request.watch = {
     clientLeft: () => {
-      call.abort();
-      reject(new GatewayError('client_closed_request', 'The client left before its answer.'));
+      count.call?.abort();
+      reject(clientLeft());
     },
   };
-  return promise;
+  deps.calls.add(count);
+  try {
+    return await promise;
+  } finally {
+    deps.calls.remove(count);
+  }
 }
 
+const clientLeft = (): GatewayError =>
+  new GatewayError('client_closed_request', 'The client left before its answer.');
+
 /** One question to a vendor, and its answer: small, and the client's to read. */
-class Count implements UpstreamHandler {
-  readonly #resolve: (answer: WholeAnswer) => void;
+class Count implements UpstreamHandler, KeyedCall {
+  readonly keyId: string;
+  readonly #resolve: (answer: WholeAnswer | null) => void;
   readonly #reject: (error: GatewayError) => void;
   readonly #body = new Gathered();
   #size = 0;
   #status = 0;
   #type = 'application/json';
   #fields = '';
+  call: UpstreamCall | null = null;
+  previous: KeyedCall | null = null;
+  next: KeyedCall | null = null;
 
-  constructor(resolve: (answer: WholeAnswer) => void, reject: (error: GatewayError) => void) {
+  constructor(
+    keyId: string,
+    resolve: (answer: WholeAnswer | null) => void,
+    reject: (error: GatewayError) => void,
+  ) {
+    this.keyId = keyId;
     this.#resolve = resolve;
     this.#reject = reject;
+  }
+
+  keyChanged(): void {
+    if (this.call !== null && this.call.recall() !== null) this.#resolve(null);
   }
 
   onHead(status: number, headers: HeaderFields): void {

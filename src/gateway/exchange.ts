@@ -7,13 +7,14 @@ import { dialectOf } from '../dialects/registry.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Prepared } from '../pipeline/pipeline.ts';
 import type { DedupRole } from '../shared/labels.ts';
-import type { KeyRecord } from '../storage/key-record.ts';
 import type { ClientWatch, Incoming } from '../server/incoming.ts';
 import { fieldLine } from '../server/reply-head.ts';
 import type { Place } from './admission.ts';
 import { answerWith, asGatewayError, errorAnswer } from './answers.ts';
+import { authenticateAgain, checkModel, checkPassthrough, checkQuota } from './authenticate.ts';
 import type { ChatDeps } from './chat.ts';
 import { AnswerClient, type ClientEvents } from './clients.ts';
+import type { KnownKey } from './key-cache.ts';
 import { VendorCall, type VendorCallOwner, type VendorOutcome } from './vendor-call.ts';
 
 const UNPRICED = 'no price is known for this model: its cost is not counted';
@@ -29,14 +30,16 @@ const NO_WARNINGS: readonly string[] = [];
 export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
   readonly #request: Incoming;
   readonly requestId: string;
-  readonly #key: KeyRecord;
+  #key: KnownKey;
+  /** Of the cache, when the key was looked up. */
+  #generation: number;
   readonly #prepared: Prepared;
   /** Field lines of the client's that a vendor of its dialect gets. */
   readonly #meaning: string;
   readonly #place: Place;
   readonly #deps: ChatDeps;
   readonly #bodyAtMs: number;
-  readonly #shared: boolean;
+  #shared: boolean;
   #client: AnswerClient | null = null;
   /** Where it leads: the call, and what is held for it in nano-USD. */
   #lead: Lead | null = null;
@@ -56,7 +59,8 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
   constructor(
     request: Incoming,
     requestId: string,
-    key: KeyRecord,
+    key: KnownKey,
+    generation: number,
     prepared: Prepared,
     meaning: string,
     place: Place,
@@ -67,6 +71,7 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
     this.#request = request;
     this.requestId = requestId;
     this.#key = key;
+    this.#generation = generation;
     this.#prepared = prepared;
     this.#meaning = meaning;
     this.#place = place;
@@ -124,18 +129,34 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
     this.#close(this.#status);
   }
 
+  /** Looks the call up, and before that the key again: it may have been revoked while this request waited. */
   #lookUp(): void {
     try {
-      this.#acquire();
+      const { keys, wallClockMs } = this.#deps;
+      const key = authenticateAgain(this.#key, this.#generation, keys, wallClockMs());
+      if (!(key instanceof Promise)) this.#acquire(key);
+      else
+        key
+          .then((renewed) => {
+            if (!this.#closed) this.#acquire(renewed);
+          })
+          .catch((thrown: unknown) => this.#failed(thrown));
     } catch (thrown) {
-      const error = asGatewayError(thrown);
-      if (error.code === 'internal_error') this.#deps.onDefect(error, this.requestId);
-      this.#end(error, false);
+      this.#failed(thrown);
     }
   }
 
-  #acquire(): void {
-    const { dedup, budget } = this.#deps;
+  #failed(thrown: unknown): void {
+    if (this.#closed) return;
+    const error = asGatewayError(thrown);
+    if (error.code === 'internal_error') this.#deps.onDefect(error, this.requestId);
+    this.#end(error, false);
+  }
+
+  #acquire(key: KnownKey): void {
+    const { dedup, budget, keys } = this.#deps;
+    this.#generation = keys.generation;
+    if (key !== this.#key) this.#changed(key);
     if (!this.#shared || dedup === null) {
       this.#call(DedupTable.unshared(budget), 'off');
       return;
@@ -150,6 +171,16 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
     this.#attach(found.answer);
   }
 
+  /** The key is another one than the request came with: what was checked by the old record is checked by this one. */
+  #changed(key: KnownKey): void {
+    const { model, passthrough } = this.#prepared;
+    this.#key = key;
+    checkQuota(key, this.#deps.quota);
+    if (passthrough) checkPassthrough(key);
+    checkModel(key, model);
+    if (!key.dedup) this.#shared = false;
+  }
+
   #attach(answer: Lead['answer']): void {
     this.#client ??= new AnswerClient(this.#request, this, this.#deps.dialect);
     this.#client.follow(answer);
@@ -157,11 +188,11 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
 
   /** The one that calls the vendor: money first, then the call. */
   #call(lead: Lead, role: 'leader' | 'off'): void {
-    const { dialect, prices, providerLimit, transports, heads, now, wallClockMs } = this.#deps;
+    const { calls, dialect, prices, providerLimit, transports, heads, now, wallClockMs } = this.#deps;
     const prepared = this.#prepared;
     const { provider, upstreamModel } = prepared.route;
     const price = prices.find(provider.id, upstreamModel);
-    if (price === null) this.#warnings = [...this.#warnings, UNPRICED];
+    if (price === null && !this.#warnings.includes(UNPRICED)) this.#warnings = [...this.#warnings, UNPRICED];
     const held =
       price === null ? 0 : holdNanoUsd(price, prepared.inputBytes, prepared.maxOutputTokens, prepared.n);
     try {
@@ -176,6 +207,8 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
     this.#heldNanoUsd = held;
     this.#count(role);
     const call = new VendorCall({
+      keyId: this.#key.id,
+      calls,
       answer: lead.answer,
       dialect: dialectOf(provider.profile.dialect),
       conversion: answerConversion(dialect.id, provider.profile.dialect),
@@ -223,10 +256,17 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
     recorder.vendor(this.#prepared, outcome);
   }
 
+  recalled(body: readonly Uint8Array[]): void {
+    this.#prepared.putBack(body);
+    // What it waited for was no answer.
+    this.#waitToMs = -1;
+  }
+
   #count(role: DedupRole): void {
+    const before = this.#role;
     this.#role = role;
-    // A follower that looks up again is still one request.
-    if (this.#counted && role === 'follower') return;
+    // A request that looks up again is still one request.
+    if (this.#counted && (role === 'follower' || role === before)) return;
     this.#counted = true;
     this.#deps.recorder.dedupRole(role);
   }

@@ -25,6 +25,7 @@ import { LargeBodies } from './large-bodies.ts';
 import { ProviderLimit, RateLimiter } from './limits.ts';
 import { Recorder } from './recorder.ts';
 import { RequestHeads } from './request-heads.ts';
+import { RunningCalls } from './running-calls.ts';
 import { serve } from './server.ts';
 import { UnfinishedBodies } from './unfinished-bodies.ts';
 
@@ -90,10 +91,13 @@ export function startProxyThread(
   const { config, memory, worker, capacity } = start;
   const { env } = config;
   const log = createLogger(env.LOG_LEVEL, `proxy-${worker}`);
+  // Until it listens it beats where nobody looks.
+  let beats = new Int32Array(new SharedArrayBuffer(4));
+  let ownBeat = 0;
   // Who asks for the time gets on. Under a load that fills the loop for longer than the watchdog waits, timers come late;
   // work that goes on, above all before it is compiled, must not be taken for a loop that does not end.
   const now = (): number => {
-    memory.heartbeats[worker]! += 1;
+    beats[ownBeat]! += 1;
     return performance.now();
   };
   const wallClockMs = (): number => Date.now();
@@ -115,6 +119,7 @@ export function startProxyThread(
     onUnclaimed: (reason) => metrics.dedupUnclaimed(UNCLAIMED_REASONS.indexOf(reason)),
   });
   const keys = new KeyCache({ ttlMs: env.AUTH_CACHE_TTL, now, find: (hash) => storage.findKeyByHash(hash) });
+  const calls = new RunningCalls();
   const admission = new Admission(
     {
       total: capacity.concurrentRequests,
@@ -172,6 +177,7 @@ export function startProxyThread(
       metrics,
       (provider, model) => prices.names(provider, model) || registry.names(model),
     ),
+    calls,
     maxBodyBytes: env.MAX_BODY_BYTES,
     now,
     wallClockMs,
@@ -199,14 +205,20 @@ export function startProxyThread(
     messages: { ...chat, dialect: dialectOf('anthropic-messages'), routePath: '/v1/messages' },
   });
 
-  let beats = 0;
+  // Only now: a thread that could not listen must not pass for one that lives. And before the first request is handled:
+  // whoever changes a key takes it that a thread which has not beaten has looked up none.
+  beats = memory.heartbeats;
+  ownBeat = worker;
+  Atomics.add(beats, ownBeat, 1);
+
+  let ticks = 0;
   let expectedBeatMs = now() + BEAT_MS;
   const beat = setInterval(() => {
     const atMs = now();
     metrics.lag(Math.max(0, atMs - expectedBeatMs) / 1000);
     expectedBeatMs = atMs + BEAT_MS;
     bodies.look();
-    if (++beats % SWEEP_EVERY_BEATS === 0) {
+    if (++ticks % SWEEP_EVERY_BEATS === 0) {
       server.sweep();
       metrics.heap(heapSize());
     }
@@ -253,6 +265,7 @@ export function startProxyThread(
         break;
       case 'invalidate-key':
         keys.invalidate(message.keyId);
+        calls.keyChanged(message.keyId);
         send({ type: 'invalidated', ack: message.ack });
         break;
       case 'admin-reply':

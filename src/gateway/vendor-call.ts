@@ -14,6 +14,7 @@ import type { HeaderFields } from '../http1/fields.ts';
 import { fieldLine } from '../server/reply-head.ts';
 import { Gathered } from '../std/bytes.ts';
 import { JSON_TYPE } from './answers.ts';
+import type { KeyedCall, RunningCalls } from './running-calls.ts';
 import { StreamRelay } from './stream-relay.ts';
 import {
   clientStatus,
@@ -43,6 +44,9 @@ export interface VendorOutcome {
 }
 
 export interface VendorCallOptions {
+  /** Whose call it is, and where it is to be found when that key changes. */
+  readonly keyId: string;
+  readonly calls: RunningCalls;
   readonly answer: Answer;
   /** What the vendor speaks. */
   readonly dialect: Dialect;
@@ -65,6 +69,8 @@ export interface VendorCallOptions {
 export interface VendorCallOwner {
   /** Called exactly once, before the answer's clients are told of the end. */
   settle(outcome: VendorOutcome): void;
+  /** Nothing of the call has gone out, and nothing will: its body is here again. The clients look the call up again next. */
+  recalled(body: readonly Uint8Array[]): void;
 }
 
 /**
@@ -73,7 +79,7 @@ export interface VendorCallOwner {
  * A stream is relayed as it comes. What is not a stream is collected, because its usage must be known before its head
  * goes out.
  */
-export class VendorCall implements UpstreamHandler, AnswerProducer {
+export class VendorCall implements UpstreamHandler, AnswerProducer, KeyedCall {
   readonly #options: VendorCallOptions;
   #call: UpstreamCall | null = null;
   #relay: StreamRelay | null = null;
@@ -87,14 +93,21 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
   #size = 0;
   #usage: Usage | null = null;
   #ended = false;
+  previous: KeyedCall | null = null;
+  next: KeyedCall | null = null;
 
   constructor(options: VendorCallOptions) {
     this.#options = options;
   }
 
+  get keyId(): string {
+    return this.#options.keyId;
+  }
+
   start(transport: UpstreamTransport, head: string, body: readonly Uint8Array[]): void {
-    const { answer, origin } = this.#options;
+    const { answer, calls, origin } = this.#options;
     answer.producer = this;
+    calls.add(this);
     let call: UpstreamCall;
     try {
       call = transport.call({ origin, head, body }, this);
@@ -118,6 +131,15 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
     this.#finish(499);
     this.#call?.abort();
     this.#options.answer.fail('client_closed_request', 'Every client of this call has left.');
+  }
+
+  /** A call that waits for a connection must not start any more once its key is revoked: all look it up again. */
+  keyChanged(): void {
+    const body = this.#ended ? null : (this.#call?.recall() ?? null);
+    if (body === null) return;
+    this.#finish(499);
+    this.#options.owner.recalled(body);
+    this.#options.answer.gone();
   }
 
   onHead(status: number, headers: HeaderFields): void {
@@ -284,7 +306,8 @@ export class VendorCall implements UpstreamHandler, AnswerProducer {
 
   #finish(status: number): AnswerMeta {
     this.#ended = true;
-    const { owner, price, wallClockMs } = this.#options;
+    const { calls, owner, price, wallClockMs } = this.#options;
+    calls.remove(this);
     const usage = this.#usage ?? this.#relay?.usage ?? this.#estimate();
     const atMs = wallClockMs();
     const cost = usage === null || price === null ? null : costNanoUsd(price, usage, atMs);

@@ -45,6 +45,14 @@ describe('prepared', () => {
     }
   });
 
+  test('hands its body over once more where it was put back', () => {
+    const prepared = prepare(body('x'));
+    const expected = textOf(prepared);
+    prepared.putBack(prepared.takeParts());
+    expect(Buffer.concat(prepared.takeParts()).toString()).toBe(expected);
+    expect(prepared.takeParts()).toEqual([]);
+  });
+
   test('keeps no body alive once it was taken, nor does the pipeline', () => {
     const pipeline = new Pipeline(OPTIONS);
     const taken: { body: WeakRef<Uint8Array>; input: WeakRef<Uint8Array> }[] = [];

@@ -27,6 +27,8 @@ export class Prepared {
   /** The gateway asked for usage on its own account, and the client must not see it. Never of a converted call. */
   readonly usageAdded: boolean;
   readonly shareable: boolean;
+  /** The body goes out as it came. */
+  readonly passthrough: boolean;
   readonly maxOutputTokens: number | null;
   readonly n: number;
   /** Size of the client's body. */
@@ -52,6 +54,7 @@ export class Prepared {
     this.usageRequested = client.usageRequested;
     this.usageAdded = envelope.usageAdded && !envelope.converted;
     this.shareable = client.shareable && request.shareable;
+    this.passthrough = envelope.input.passthrough;
     // As sent: a conversion cuts down what is more than the model writes.
     this.maxOutputTokens = request.maxOutputTokens ?? client.maxOutputTokens;
     this.n = client.n;
@@ -84,6 +87,11 @@ export class Prepared {
     const parts = this.#parts;
     this.#parts = NO_PARTS;
     return parts;
+  }
+
+  /** The body of a call that was taken back before anything of it went out: it may be taken again. */
+  putBack(parts: readonly Uint8Array[]): void {
+    this.#parts = parts;
   }
 
   /** {@link takeParts} in one piece. */

@@ -13,7 +13,7 @@ import { printDevGreeting } from './dev-greeting.ts';
 import type { DevUpstream } from './dev-upstream.ts';
 import { claimPort } from './port.ts';
 import { Supervisor } from './supervisor.ts';
-import { spawnThread } from './threads.ts';
+import { spawnThread, type ThreadName } from './threads.ts';
 
 /** Each takes as long as storage may take to answer: 5 s. */
 const FLUSH_TRIES = 3;
@@ -61,8 +61,18 @@ function openDataDir(env: Config['env']): AdminToken {
   }
 }
 
-/** `tokenrouter serve`: runs until SIGTERM or SIGINT; exit code 0 after a clean stop. */
-export async function runServe(options: { readonly dev: boolean }): Promise<void> {
+export interface ServeOptions {
+  readonly dev: boolean;
+  /** Tests bring threads that fail, and run out of incarnations sooner. */
+  readonly spawn?: (name: ThreadName) => Worker;
+  readonly maxIncarnation?: number;
+}
+
+/**
+ * `tokenrouter serve`: runs until SIGTERM or SIGINT; exit code 0 after a clean stop. Where a proxy thread cannot be
+ * replaced any more it stops by itself, with exit code 1.
+ */
+export async function runServe(options: ServeOptions): Promise<void> {
   let config = readConfig(options.dev);
   const log = createLogger(config.env.LOG_LEVEL, 'primary');
   await claimPort(config.env.HOST, config.env.PORT).catch(giveUp);
@@ -89,11 +99,16 @@ export async function runServe(options: { readonly dev: boolean }): Promise<void
     hashSecret: crypto.getRandomValues(new Uint8Array(32)),
     admin: adminAccess(token.value, config.dev),
     log,
-    spawn: spawnThread,
+    spawn: options.spawn ?? spawnThread,
+    maxIncarnation: options.maxIncarnation,
     onAdmin: (worker, call) => void desk.handle(worker, call),
     onStorage: (port) => {
       if (storage === null) storage = new StorageClient(port);
       else storage.reconnect(port);
+    },
+    onExhausted: (reason) => {
+      log.error({}, `the process ends: ${reason}`);
+      stop(1);
     },
   });
   const storageClient = (): StorageClient => {
@@ -107,18 +122,17 @@ export async function runServe(options: { readonly dev: boolean }): Promise<void
     reply: (worker, id, status, body) => supervisor.reply(worker, id, status, body),
   });
 
-  const port = await supervisor.start().catch(giveUp);
-  const stop = onStopSignals(async () => {
+  const stop = once(async (exitCode: number) => {
     log.info({}, 'stopping: no new connections, finishing what runs');
     const left = await supervisor.drain(env.SHUTDOWN_TIMEOUT);
     if (left > 0) log.warn({ left }, 'requests were cut off at the shutdown timeout');
     const stored = await flushed(storageClient(), log);
     supervisor.stop();
     await devUpstream?.stop();
-    process.exit(stored ? 0 : 1);
+    process.exit(stored ? exitCode : 1);
   });
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  const port = await supervisor.start().catch(giveUp);
+  onStopSignals(() => stop(0));
 
   if (config.routing.providers.length > 0) supervisor.setReady(true, '');
   else {
@@ -149,12 +163,24 @@ async function flushed(storage: StorageClient, log: Log): Promise<boolean> {
   }
 }
 
-/** Runs once, however many signals come; the second one ends the process at once. */
-function onStopSignals(run: () => Promise<void>): () => void {
-  let stopping = false;
-  return () => {
-    if (stopping) process.exit(1);
-    stopping = true;
-    void run();
+/** A stop runs once, whoever asks for it. */
+function once(run: (exitCode: number) => Promise<void>): (exitCode: number) => void {
+  let begun = false;
+  return (exitCode) => {
+    if (begun) return;
+    begun = true;
+    void run(exitCode);
   };
+}
+
+/** The first signal stops, the second one ends the process at once. */
+function onStopSignals(stop: () => void): void {
+  let signalled = false;
+  const signal = (): void => {
+    if (signalled) process.exit(1);
+    signalled = true;
+    stop();
+  };
+  process.on('SIGTERM', signal);
+  process.on('SIGINT', signal);
 }

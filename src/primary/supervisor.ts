@@ -20,8 +20,12 @@ const PROXY_WATCH = { stuckMs: 1_000, startMs: 10_000 };
 const CONTROL_WATCH = { stuckMs: 10_000, startMs: 10_000 };
 /** Twelve bits of a claim word. */
 const MAX_INCARNATION = 4_095;
+/** A thread handles messages between requests; one that takes longer is as good as stuck. */
+const ACKNOWLEDGE_MS = 2_000;
 /** A thread keeps its own deadline when it drains; this is for one that is stuck. */
 const DRAIN_GRACE_MS = 2_000;
+
+const NO_INCARNATION = 'too many proxy threads have been replaced: no incarnation is left for another one';
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -34,6 +38,12 @@ export interface SupervisorOptions {
   readonly onAdmin: (worker: number, call: AdminCall) => void;
   /** A storage thread has started; the port is the primary's own way to it. */
   readonly onStorage: (port: MessagePort) => void;
+  /** A proxy thread has ended and none can ever follow it: the process should finish what runs, and end. */
+  readonly onExhausted: (reason: string) => void;
+  /** Tests run out of incarnations sooner. */
+  readonly maxIncarnation?: number | undefined;
+  /** How long a proxy thread may take to acknowledge that a key has changed before it is ended; ms. */
+  readonly acknowledgeMs?: number | undefined;
 }
 
 interface Proxy {
@@ -45,7 +55,8 @@ interface Proxy {
 }
 
 /**
- * Owns the threads: starts them, watches their heartbeats, replaces a dead or stuck one and gives back what it held.
+ * Owns the threads: starts them, watches their heartbeats, replaces one that is dead, stuck or of no use, and gives back
+ * what it held.
  *
  * ```
  *  primary ──start(ports, memory)──► proxy i ◄──peer port──► proxy j        each proxy ◄─port─► storage, metrics
@@ -59,9 +70,7 @@ export class Supervisor {
   readonly #proxies: Proxy[] = [];
   readonly #storage: WatchedThread<ToStorage, FromStorage>;
   readonly #metrics: WatchedThread<ToMetrics, FromMetrics>;
-  readonly #invalidation = new KeyInvalidation((keyId, ack) =>
-    this.#broadcast({ type: 'invalidate-key', keyId, ack }),
-  );
+  readonly #invalidation: KeyInvalidation;
   #nextIncarnation = 1;
   #watch: ReturnType<typeof setInterval> | null = null;
   #port: number;
@@ -69,10 +78,17 @@ export class Supervisor {
   /** Set while starting: what is waited for, and how it fails. */
   #starting: { readonly done: () => void; readonly failed: (error: Error) => void } | null = null;
   #storageStarted = false;
+  /** No thread is replaced any more. */
+  #ending = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#port = options.config.env.PORT;
+    this.#invalidation = new KeyInvalidation({
+      deadlineMs: options.acknowledgeMs ?? ACKNOWLEDGE_MS,
+      broadcast: (keyId, ack) => this.#broadcast({ type: 'invalidate-key', keyId, ack }),
+      onLate: (worker) => this.#proxies[worker]?.thread.failed('it does not say that it has forgotten a key'),
+    });
     this.#storage = this.#controlThread<ToStorage, FromStorage>('storage', {
       type: 'start',
       dataDir: options.config.env.DATA_DIR,
@@ -113,20 +129,28 @@ export class Supervisor {
     this.#proxies[worker]?.thread.post({ type: 'admin-reply', id, status, body });
   }
 
-  /** Resolves when no thread goes by the old record of the key any more. */
+  /**
+   * Resolves when no thread goes by the old record of the key any more, which storage has replaced by now. A thread that
+   * has not beaten yet is not waited for: it beats before it handles its first request, so it has looked up no key.
+   */
   invalidateKey(keyId: string): Promise<void> {
-    const alive = this.#proxies.filter((proxy) => proxy.thread.alive);
+    const begun = this.#proxies.filter((proxy) => proxy.thread.begun);
     return this.#invalidation.run(
       keyId,
-      alive.map((proxy) => proxy.worker),
+      begun.map((proxy) => proxy.worker),
     );
   }
 
   /** Stops accepting, waits for what runs, then ends the proxies. Answers how many requests were cut off. */
   async drain(timeoutMs: number): Promise<number> {
+    this.#ending = true;
     const drains = this.#proxies.map(async (proxy) => {
       proxy.thread.retire();
-      if (!proxy.thread.alive) return 0;
+      // One that has not begun has let nobody in, and may never hear of it.
+      if (!proxy.thread.begun) {
+        proxy.thread.stop();
+        return 0;
+      }
       const drained = new Promise<number>((resolve) => {
         proxy.onDrained = resolve;
       });
@@ -141,6 +165,7 @@ export class Supervisor {
 
   /** Ends the other threads; the last, because storage still takes what the proxies have spent. */
   stop(): void {
+    this.#ending = true;
     if (this.#watch !== null) clearInterval(this.#watch);
     for (const proxy of this.#proxies) proxy.thread.stop();
     this.#metrics.stop();
@@ -157,6 +182,8 @@ export class Supervisor {
         if (heldUp) thread.forgive(nowMs);
         thread.check(nowMs);
       }
+      if (heldUp) this.#invalidation.forgive(nowMs);
+      this.#invalidation.check(nowMs);
     }, CHECK_MS);
   }
 
@@ -185,9 +212,10 @@ export class Supervisor {
           if (name === 'storage') this.#storageStarted = true;
           this.#checkStarted();
         } else if (message.type === 'failed') {
-          this.#failed(`the ${name} thread cannot start: ${message.message}`);
+          (name === 'storage' ? this.#storage : this.#metrics).failed(message.message);
         } else log.warn({ thread: name, reason: message.message }, 'spending could not be stored yet');
       },
+      onFailed: (reason) => this.#failed(`the ${name} thread cannot start: ${reason}`),
       onClose: () => this.#starting?.failed(new Error(`the ${name} thread died while starting`)),
       log,
     });
@@ -214,6 +242,12 @@ export class Supervisor {
         heartbeat: () => Atomics.load(memory.heartbeats, worker),
         onSpawn: () => this.#startProxy(proxy),
         onMessage: (message) => this.#onMessage(proxy, message),
+        onFailed: (reason) =>
+          this.#failed(
+            proxy.listening
+              ? `proxy thread ${worker} is ended: ${reason}`
+              : `proxy thread ${worker} cannot start: ${reason}`,
+          ),
         onClose: () => this.#onClose(proxy),
         log,
       }),
@@ -222,13 +256,8 @@ export class Supervisor {
   }
 
   #startProxy(proxy: Proxy): void {
-    const { config, capacity, memory, hashSecret, admin, log } = this.#options;
-    // Never reused: a word of an earlier incarnation must not look like one of this.
-    if (this.#nextIncarnation > MAX_INCARNATION) {
-      log.error({ worker: proxy.worker }, 'too many thread restarts: no incarnation is left');
-      proxy.thread.stop();
-      return;
-    }
+    const { config, capacity, memory, hashSecret, admin } = this.#options;
+    if (this.#exhausted) throw new Error(NO_INCARNATION);
     proxy.incarnation = this.#nextIncarnation++;
     const peers = this.#proxies
       .filter((other) => other !== proxy && other.thread.alive && other.incarnation > 0)
@@ -271,7 +300,7 @@ export class Supervisor {
         break;
       }
       case 'failed':
-        this.#failed(`proxy thread ${proxy.worker} cannot start: ${message.message}`);
+        proxy.thread.failed(message.message);
         break;
       case 'invalidated':
         this.#invalidation.acknowledge(message.ack, proxy.worker);
@@ -295,7 +324,18 @@ export class Supervisor {
     this.#broadcast({ type: 'peer-dead', incarnation: proxy.incarnation });
     this.#invalidation.gone(proxy.worker);
     proxy.onDrained?.(0);
-    this.#starting?.failed(new Error(`proxy thread ${proxy.worker} died while starting`));
+    if (this.#starting !== null)
+      this.#starting.failed(new Error(`proxy thread ${proxy.worker} died while starting`));
+    else if (this.#exhausted && !this.#ending) {
+      // To live on with fewer and fewer threads, and in the end with none, would look like health from outside.
+      proxy.thread.retire();
+      this.#options.onExhausted(NO_INCARNATION);
+    }
+  }
+
+  /** Incarnations are never reused: a word of an earlier one must not look like one of a later thread. */
+  get #exhausted(): boolean {
+    return this.#nextIncarnation > (this.#options.maxIncarnation ?? MAX_INCARNATION);
   }
 
   #checkStarted(): void {

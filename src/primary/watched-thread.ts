@@ -4,19 +4,22 @@ import type { Log } from '../telemetry/logging.ts';
 export interface Watch {
   /** No beat for this long: stuck. */
   readonly stuckMs: number;
-  /** A thread may take this long to load its code before it must beat. */
+  /** A thread may take this long to load its code and to say that it works; whether it beats meanwhile counts for nothing. */
   readonly startMs: number;
 }
 
 export interface WatchedThreadOptions<Outgoing, Incoming> {
   readonly name: string;
   readonly watch: Watch;
+  /** May throw. */
   readonly spawn: () => Worker;
-  /** The word the thread counts up. */
+  /** The word the thread counts up; any change is life. */
   readonly heartbeat: () => number;
-  /** A new thread: gives it its first message. Called at the start and for each successor. */
+  /** A new thread: gives it its first message. Called at the start and for each successor; may throw. */
   readonly onSpawn: (thread: WatchedThread<Outgoing, Incoming>) => void;
   readonly onMessage: (message: Incoming) => void;
+  /** The thread cannot do its work, or could not even be made; its end and its successor follow. */
+  readonly onFailed: (reason: string) => void;
   /** The thread is gone and writes nothing more; called before its successor is spawned. */
   readonly onClose: () => void;
   readonly log: Log;
@@ -24,20 +27,24 @@ export interface WatchedThreadOptions<Outgoing, Incoming> {
 
 const RESTART_MS = 50;
 const MAX_RESTART_MS = 5_000;
-/** A thread that has lived this long has not died of its start. */
+/** A thread that has worked and lived this long has not died of its start. */
 const HEALTHY_MS = 10_000;
 
 /**
- * A thread that is replaced when it dies, and ended when it is stuck.
+ * A thread that is replaced when it dies, and ended when it is stuck or says that it has failed.
  *
  * ```
- *   spawn ──► beats ──► close ──► (50 ms, doubling to 5 s while it dies young) ──► spawn …
- *               └─ no beat within stuckMs ──► terminate ──► close
+ *   spawn ──► running() ──► beats ──► close ──► (50 ms, doubling to 5 s while it dies young) ──► spawn …
+ *     │  │                    └─ no beat within stuckMs ──► terminate ──► close
+ *     │  └─ failed(), or not running within startMs ──────► terminate ──► close
+ *     └─ throws ──────────────────────────────────────────────────────────► (the same wait) ──► spawn …
  * ```
  */
 export class WatchedThread<Outgoing, Incoming> {
   readonly #options: WatchedThreadOptions<Outgoing, Incoming>;
   #thread: Worker | null = null;
+  /** The heartbeat as the predecessor left it. */
+  #beatBefore = 0;
   #lastBeat = 0;
   #lastBeatAtMs = 0;
   #startedAtMs = 0;
@@ -53,20 +60,22 @@ export class WatchedThread<Outgoing, Incoming> {
     return this.#thread !== null;
   }
 
+  /** It lives and has beaten; a proxy thread that has not has never let a request in. */
+  get begun(): boolean {
+    return this.#thread !== null && this.#options.heartbeat() !== this.#beatBefore;
+  }
+
   start(): void {
-    const thread = this.#options.spawn();
-    this.#thread = thread;
     this.#running = false;
     this.#startedAtMs = this.#lastBeatAtMs = performance.now();
-    this.#lastBeat = this.#options.heartbeat();
-    thread.addEventListener('message', (event: MessageEvent<Incoming>) =>
-      this.#options.onMessage(event.data),
-    );
-    thread.addEventListener('error', (event) =>
-      this.#options.log.error({ thread: this.#options.name, reason: event.message }, 'a thread has failed'),
-    );
-    thread.addEventListener('close', () => this.#closed(thread));
-    this.#options.onSpawn(this);
+    this.#beatBefore = this.#lastBeat = this.#options.heartbeat();
+    try {
+      this.#thread = this.#spawn();
+      this.#options.onSpawn(this);
+    } catch (error) {
+      this.failed(error instanceof Error ? error.message : String(error));
+      if (this.#thread === null) this.#startLater();
+    }
   }
 
   post(message: Outgoing, transfer: readonly unknown[] = []): void {
@@ -79,6 +88,12 @@ export class WatchedThread<Outgoing, Incoming> {
     this.#lastBeatAtMs = performance.now();
   }
 
+  /** The thread cannot do its work, as it says itself or as others see: it ends, and a successor comes. */
+  failed(reason: string): void {
+    this.#options.onFailed(reason);
+    this.#thread?.terminate();
+  }
+
   /** The watcher itself was held up: nobody can be blamed for missing beats. */
   forgive(nowMs: number): void {
     this.#lastBeatAtMs = nowMs;
@@ -87,7 +102,7 @@ export class WatchedThread<Outgoing, Incoming> {
   check(nowMs: number): void {
     if (this.#thread === null) return;
     const beat = this.#options.heartbeat();
-    if (beat !== this.#lastBeat) {
+    if (this.#running && beat !== this.#lastBeat) {
       this.#lastBeat = beat;
       this.#lastBeatAtMs = nowMs;
       return;
@@ -114,12 +129,29 @@ export class WatchedThread<Outgoing, Incoming> {
     this.#stopping = true;
   }
 
+  #spawn(): Worker {
+    const { log, name, onMessage, spawn } = this.#options;
+    const thread = spawn();
+    thread.addEventListener('message', (event: MessageEvent<Incoming>) => {
+      if (this.#thread === thread) onMessage(event.data);
+    });
+    thread.addEventListener('error', (event) =>
+      log.error({ thread: name, reason: event.message }, 'a thread has failed'),
+    );
+    thread.addEventListener('close', () => this.#closed(thread));
+    return thread;
+  }
+
   #closed(thread: Worker): void {
     if (this.#thread !== thread) return;
     this.#thread = null;
     this.#options.onClose();
+    this.#startLater();
+  }
+
+  #startLater(): void {
     if (this.#stopping) return;
-    const young = performance.now() - this.#startedAtMs < HEALTHY_MS;
+    const young = !this.#running || performance.now() - this.#startedAtMs < HEALTHY_MS;
     const delayMs = young ? this.#restartMs : RESTART_MS;
     this.#restartMs = young ? Math.min(MAX_RESTART_MS, this.#restartMs * 2) : RESTART_MS;
     this.#options.log.warn(

@@ -55,7 +55,15 @@ export class HttpListener implements ConnectionHost {
       reusePort: true,
       socket: this.#handlers(),
     };
-    this.#listener = Bun.listen(listenOptions);
+    try {
+      this.#listener = Bun.listen(listenOptions);
+    } catch (cause) {
+      // Bun's own message names neither port nor reason.
+      const { code } = cause as { readonly code?: string };
+      throw new Error(`cannot listen on ${options.host}:${options.port}: ${code ?? String(cause)}`, {
+        cause,
+      });
+    }
   }
 
   get closing(): boolean {

@@ -25,6 +25,7 @@ const STALE_MS = 1_500;
 export function metricsThread(send: (message: FromMetrics) => void): (message: ToMetrics) => void {
   let memory: SharedMemory | null = null;
   let providers: readonly string[] = [];
+  /** Each proxy's heartbeat and when it last changed. */
   const seen: { beat: number; atMs: number }[] = [];
 
   const watch = (): void => {
@@ -32,13 +33,16 @@ export function metricsThread(send: (message: FromMetrics) => void): (message: T
     const nowMs = performance.now();
     for (let worker = 0; worker < memory.workers; worker++) {
       const beat = Atomics.load(memory.heartbeats, worker);
-      if (seen[worker]?.beat !== beat) seen[worker] = { beat, atMs: nowMs };
+      const last = seen[worker];
+      // The word wraps: any change is life, and only at first sight does 0 say that it has never beaten.
+      if (last === undefined) seen[worker] = { beat, atMs: beat === 0 ? Number.NEGATIVE_INFINITY : nowMs };
+      else if (last.beat !== beat) seen[worker] = { beat, atMs: nowMs };
     }
   };
   const scrape = async (id: number): Promise<Scraped> => {
     watch();
     const nowMs = performance.now();
-    const alive = seen.map(({ beat, atMs }) => beat > 0 && nowMs - atMs < STALE_MS);
+    const alive = seen.map(({ atMs }) => nowMs - atMs < STALE_MS);
     const residentBytes = process.memoryUsage.rss();
     return { id, text: memory === null ? '' : await exposition({ memory, alive, providers, residentBytes }) };
   };

@@ -31,6 +31,11 @@ export interface UpstreamCall {
   readonly sent: boolean;
   /** Closes the connection; nothing more is told. */
   abort(): void;
+  /**
+   * Takes back a call of which nothing has gone out: it ends, nothing more is told, and its body is the caller's again. null:
+   * it has gone out, or has ended.
+   */
+  recall(): readonly Uint8Array[] | null;
   /** Stops reading from the vendor. What has been read already may still be told. */
   pause(): void;
   resume(): void;

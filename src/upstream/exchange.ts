@@ -65,6 +65,13 @@ export class Exchange implements UpstreamCall, ResponseEvents, Timed, Linked<Exc
     carrier?.kill();
   }
 
+  recall(): readonly Uint8Array[] | null {
+    if (this.over || this.sent || this.request === null) return null;
+    const { body } = this.request;
+    this.abort();
+    return body;
+  }
+
   pause(): void {
     if (this.paused || this.over) return;
     this.paused = true;

@@ -150,6 +150,11 @@ class FetchCall implements UpstreamCall, Timed {
     this.#controller.abort();
   }
 
+  /** It is in the hands of `fetch`, which does not tell how far it is: it counts as gone out. */
+  recall(): null {
+    return null;
+  }
+
   pause(): void {
     if (!this.#over) this.paused = true;
   }

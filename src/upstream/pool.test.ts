@@ -285,3 +285,35 @@ test('reuse does not use up the room for idle connections; close closes them', a
   expect(client.stats()[0]).toMatchObject({ idle: 0, active: 0 });
   await eventually('both are closed', () => server.connections.every(({ closed }) => closed));
 });
+
+test('a call that waits, for a connection or for one to open, can be taken back with its body', async () => {
+  const open: RawConnection[] = [];
+  using server = startRawServer({
+    onData: (connection, chunk) => void (chunk.includes('body') && open.push(connection)),
+  });
+  using client = testClient(new Clock(), { limits: { maxPerHost: 1 } });
+  const recorders = [new Recorder(), new Recorder(), new Recorder(), new Recorder()];
+  const bodies = recorders.map((_, index) => [Buffer.from(`body ${index}`)]);
+  const calls = recorders.map((recorder, index) =>
+    client.call({ origin: server.origin, ...request(`/${index}`, ...bodies[index]!) }, recorder),
+  );
+  // Its connection is being opened.
+  expect(calls[0]!.recall()).toEqual(bodies[0]!);
+  expect(calls[0]!.sent).toBe(false);
+  // In the queue.
+  expect(calls[2]!.recall()).toEqual(bodies[2]!);
+  expect(calls[2]!.recall()).toBeNull();
+  await eventually('the second request came', () => open.length === 1);
+  expect(calls[1]!.recall()).toBeNull();
+  open[0]?.write(OK);
+  expect(await recorders[1]!.done).toBe('end');
+  expect(calls[1]!.recall()).toBeNull();
+  await eventually('the fourth request came', () => open.length === 2);
+  open[1]?.write(OK);
+  expect(await recorders[3]!.done).toBe('end');
+  expect([...recorders[0]!.order, ...recorders[2]!.order]).toEqual([]);
+  expect(server.connections.flatMap(({ text }) => text.match(/body \d/g) ?? [])).toEqual([
+    'body 1',
+    'body 3',
+  ]);
+});

@@ -12,6 +12,8 @@ export interface GatewayOptions {
   readonly args?: readonly string[];
   /** An earlier gateway's folder. */
   readonly dataDir?: string;
+  /** Another entry than the command line, from the repository's root. */
+  readonly entry?: string;
 }
 
 export interface CreatedKey {
@@ -148,8 +150,9 @@ class Output {
 export function runCommand(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
+  entry = 'src/main.ts',
 ): { process: Bun.Subprocess<'ignore', 'pipe', 'pipe'>; output: Output } {
-  const child = Bun.spawn([process.execPath, join(ROOT, 'src/main.ts'), ...args], {
+  const child = Bun.spawn([process.execPath, join(ROOT, entry), ...args], {
     cwd: tmpdir(),
     env: { PATH: process.env['PATH'] ?? '', HOME: tmpdir(), ...env },
     stdin: 'ignore',
@@ -165,15 +168,19 @@ export function runCommand(
 /** Starts a gateway on any port, with two proxy threads unless told otherwise; resolves once it listens. */
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'tokenrouter-test-'));
-  const { process: child, output } = runCommand(['serve', ...(options.args ?? [])], {
-    PORT: '0',
-    HOST: '127.0.0.1',
-    WORKERS: '2',
-    DATA_DIR: dataDir,
-    ADMIN_TOKEN,
-    LOG_LEVEL: 'warn',
-    ...options.env,
-  });
+  const { process: child, output } = runCommand(
+    ['serve', ...(options.args ?? [])],
+    {
+      PORT: '0',
+      HOST: '127.0.0.1',
+      WORKERS: '2',
+      DATA_DIR: dataDir,
+      ADMIN_TOKEN,
+      LOG_LEVEL: 'warn',
+      ...options.env,
+    },
+    options.entry,
+  );
   try {
     const match = await output.until(/listening on (http:\/\/\S+)/);
     return new Gateway(match[1]!, child, dataDir, output);

@@ -1,0 +1,3 @@
+/// <reference lib="webworker" />
+// A thread that never gets going.
+addEventListener('message', () => {});
