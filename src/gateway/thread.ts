@@ -14,6 +14,7 @@ import type { FromProxy, ProxyStart, ToProxy } from '../primary/messages.ts';
 import { NO_PROVIDER, ProviderRegistry } from '../providers/registry.ts';
 import { WorkerMetrics } from '../shared/counters.ts';
 import { STAGE_LABELS, UNCLAIMED_REASONS } from '../shared/labels.ts';
+import { ownThreadId } from '../shared/thread-clock.ts';
 import { StorageClient } from '../storage/client.ts';
 import { createLogger } from '../telemetry/logging.ts';
 import { chooseTransports, type TransportChooser } from '../upstream/transport.ts';
@@ -102,6 +103,7 @@ export function startProxyThread(
   };
   const wallClockMs = (): number => Date.now();
 
+  memory.threadIds[worker] = ownThreadId();
   const metrics = new WorkerMetrics(memory, worker);
   const prices = new PriceTable();
   const registry = new ProviderRegistry(config.routing);

@@ -2,6 +2,7 @@ import type { AdminAccess } from '../admin/access.ts';
 import type { Config } from '../config/load.ts';
 import { ClaimTable } from '../dedup/claim-table.ts';
 import { heartbeatOf, releaseWorker, type SharedMemory } from '../shared/memory-map.ts';
+import { threadCpuMs } from '../shared/thread-clock.ts';
 import type { FromStorage, ToStorage } from '../storage/thread.ts';
 import type { Log } from '../telemetry/logging.ts';
 import type { FromMetrics, ToMetrics } from '../telemetry/thread.ts';
@@ -14,10 +15,10 @@ import { WatchedThread } from './watched-thread.ts';
 const CHECK_MS = 250;
 /** A check this late says that the whole process stood still. */
 const HELD_UP_MS = 500;
-/** A proxy without a beat for a second is stuck: the kernel goes on giving it connections, which hang. */
-const PROXY_WATCH = { stuckMs: 1_000, startMs: 10_000 };
+/** A proxy that works for a second without a beat is stuck: the kernel goes on giving it connections, which hang. */
+const PROXY_WATCH = { stuckMs: 1_000, blockedMs: 10_000, startMs: 10_000 };
 /** A query or a scrape may take long, and nobody hangs meanwhile. */
-const CONTROL_WATCH = { stuckMs: 10_000, startMs: 10_000 };
+const CONTROL_WATCH = { stuckMs: 10_000, blockedMs: 30_000, startMs: 10_000 };
 /** Twelve bits of a claim word. */
 const MAX_INCARNATION = 4_095;
 /** A thread handles messages between requests; one that takes longer is as good as stuck. */
@@ -197,6 +198,7 @@ export class Supervisor {
       watch: CONTROL_WATCH,
       spawn: () => spawn(name),
       heartbeat: () => Atomics.load(memory.heartbeats, heartbeatOf(memory, name)),
+      cpuMs: () => threadCpuMs(memory.threadIds[heartbeatOf(memory, name)]!),
       onSpawn: (thread) => {
         thread.post(startMessage);
         for (const proxy of this.#proxies) {
@@ -240,6 +242,7 @@ export class Supervisor {
         watch: PROXY_WATCH,
         spawn: () => spawn('proxy'),
         heartbeat: () => Atomics.load(memory.heartbeats, worker),
+        cpuMs: () => threadCpuMs(memory.threadIds[worker]!),
         onSpawn: () => this.#startProxy(proxy),
         onMessage: (message) => this.#onMessage(proxy, message),
         onFailed: (reason) =>

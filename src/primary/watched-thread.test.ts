@@ -5,11 +5,12 @@ import { WatchedThread, type Watch } from './watched-thread.ts';
 const ENTRY = URL.createObjectURL(
   new Blob(['self.onmessage = (event) => new Function("postMessage", event.data.run)(postMessage);']),
 );
-const WATCH: Watch = { stuckMs: 1_000, startMs: 10_000 };
+const WATCH: Watch = { stuckMs: 1_000, blockedMs: 8_000, startMs: 10_000 };
 
 /** A watched thread, its heartbeat in the hands of the test, and what was heard of it. */
 class Watched {
   beat = 0;
+  cpuMs: number | null = null;
   /** What a new thread is to do at once. */
   first = '';
   spawnFails = 0;
@@ -30,6 +31,7 @@ class Watched {
         return new Worker(ENTRY);
       },
       heartbeat: () => this.beat,
+      cpuMs: () => this.cpuMs,
       onSpawn: (thread) => thread.post({ run: this.first }),
       onMessage: (message) => {
         this.heard.push(message);
@@ -123,6 +125,35 @@ describe('a watched thread', () => {
     watched.thread.check(nowMs + WATCH.stuckMs + 1);
     await watched.until(1, 'closed');
     expect(watched.thread.begun).toBe(false);
+  });
+
+  test('is not stuck while others have the processor, but blocked in the end', async () => {
+    watched = new Watched();
+    watched.cpuMs = 100;
+    watched.first = 'postMessage("running")';
+    watched.thread.start();
+    await watched.until(1, 'running');
+    let nowMs = performance.now();
+    watched.beat++;
+    watched.thread.check(nowMs);
+    // It works for a quarter of the time: 900 ms of its own in 3.6 s.
+    for (let turn = 0; turn < 9; turn++) {
+      watched.cpuMs += 100;
+      watched.thread.check((nowMs += 400));
+    }
+    expect(watched.heard).toEqual(['spawned', 'running']);
+    watched.cpuMs += 101;
+    watched.thread.check((nowMs += 400));
+    await watched.until(1, 'closed');
+
+    await watched.until(2, 'running');
+    watched.beat++;
+    nowMs = performance.now();
+    watched.thread.check(nowMs);
+    watched.thread.check(nowMs + WATCH.blockedMs - 1);
+    expect(watched.thread.alive).toBe(true);
+    watched.thread.check(nowMs + WATCH.blockedMs);
+    await watched.until(2, 'closed');
   });
 
   test('that is retired or stopped has no successor', async () => {

@@ -2,8 +2,10 @@ import type { Log } from '../telemetry/logging.ts';
 
 /** How a thread is watched; all times in ms. */
 export interface Watch {
-  /** No beat for this long: stuck. */
+  /** No beat for this long, of which it was given the processor as long: a loop that does not end. */
   readonly stuckMs: number;
+  /** No beat for this long, whatever it was given: it waits for something that does not come. */
+  readonly blockedMs: number;
   /** A thread may take this long to load its code and to say that it works; whether it beats meanwhile counts for nothing. */
   readonly startMs: number;
 }
@@ -15,6 +17,8 @@ export interface WatchedThreadOptions<Outgoing, Incoming> {
   readonly spawn: () => Worker;
   /** The word the thread counts up; any change is life. */
   readonly heartbeat: () => number;
+  /** Processor time that the thread has had, in ms; null: not known, and every silence counts as work. */
+  readonly cpuMs: () => number | null;
   /** A new thread: gives it its first message. Called at the start and for each successor; may throw. */
   readonly onSpawn: (thread: WatchedThread<Outgoing, Incoming>) => void;
   readonly onMessage: (message: Incoming) => void;
@@ -33,6 +37,9 @@ const HEALTHY_MS = 10_000;
 /**
  * A thread that is replaced when it dies, and ended when it is stuck or says that it has failed.
  *
+ * On a machine that is busy with other things a thread can be silent for seconds without having had its turn: only what it did with
+ * the processor counts against it.
+ *
  * ```
  *   spawn ──► running() ──► beats ──► close ──► (50 ms, doubling to 5 s while it dies young) ──► spawn …
  *     │  │                    └─ no beat within stuckMs ──► terminate ──► close
@@ -47,6 +54,7 @@ export class WatchedThread<Outgoing, Incoming> {
   #beatBefore = 0;
   #lastBeat = 0;
   #lastBeatAtMs = 0;
+  #cpuAtBeatMs: number | null = null;
   #startedAtMs = 0;
   #running = false;
   #restartMs = RESTART_MS;
@@ -85,7 +93,7 @@ export class WatchedThread<Outgoing, Incoming> {
   /** The thread says that it works: from now on it must beat. */
   running(): void {
     this.#running = true;
-    this.#lastBeatAtMs = performance.now();
+    this.#noteLife(performance.now());
   }
 
   /** The thread cannot do its work, as it says itself or as others see: it ends, and a successor comes. */
@@ -96,7 +104,7 @@ export class WatchedThread<Outgoing, Incoming> {
 
   /** The watcher itself was held up: nobody can be blamed for missing beats. */
   forgive(nowMs: number): void {
-    this.#lastBeatAtMs = nowMs;
+    this.#noteLife(nowMs);
   }
 
   check(nowMs: number): void {
@@ -104,12 +112,13 @@ export class WatchedThread<Outgoing, Incoming> {
     const beat = this.#options.heartbeat();
     if (this.#running && beat !== this.#lastBeat) {
       this.#lastBeat = beat;
-      this.#lastBeatAtMs = nowMs;
+      this.#noteLife(nowMs);
       return;
     }
     const silentMs = nowMs - this.#lastBeatAtMs;
-    const { stuckMs, startMs } = this.#options.watch;
+    const { blockedMs, stuckMs, startMs } = this.#options.watch;
     if (silentMs < (this.#running ? stuckMs : startMs)) return;
+    if (this.#running && silentMs < blockedMs && this.#workedMs() < stuckMs) return;
     this.#options.log.warn(
       { thread: this.#options.name, silentMs: Math.round(silentMs) },
       'a thread is stuck, ending it',
@@ -127,6 +136,17 @@ export class WatchedThread<Outgoing, Incoming> {
   /** From now on the thread has no successor. */
   retire(): void {
     this.#stopping = true;
+  }
+
+  #noteLife(nowMs: number): void {
+    this.#lastBeatAtMs = nowMs;
+    this.#cpuAtBeatMs = this.#options.cpuMs();
+  }
+
+  /** Processor time since the last beat, in ms; Infinity where that is not known. */
+  #workedMs(): number {
+    const cpuMs = this.#options.cpuMs();
+    return cpuMs === null || this.#cpuAtBeatMs === null ? Infinity : cpuMs - this.#cpuAtBeatMs;
   }
 
   #spawn(): Worker {

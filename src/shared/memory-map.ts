@@ -58,6 +58,7 @@ export const MAX_PROVIDERS = 64;
  * ```
  *  view         type     layout                               writer
  *  heartbeats   Int32    [proxy 0..N-1 | storage | metrics]   the thread that beats
+ *  threadIds    Int32    as heartbeats; 0: not known          that thread, once (src/shared/thread-clock.ts)
  *  inFlight     Int32    [worker][non_stream, stream]         proxy `worker`
  *  providerCalls Int32   [worker][provider]                   proxy `worker`
  *  replayBytes  Float64  [worker]                             proxy `worker`
@@ -85,6 +86,7 @@ export interface SharedMemory {
   readonly workers: number;
   readonly maxKeys: number;
   readonly heartbeats: Int32Array<SharedArrayBuffer>;
+  readonly threadIds: Int32Array<SharedArrayBuffer>;
   readonly inFlight: Int32Array<SharedArrayBuffer>;
   readonly providerCalls: Int32Array<SharedArrayBuffer>;
   readonly replayBytes: Float64Array<SharedArrayBuffer>;
@@ -130,6 +132,7 @@ export function createMemory(options: MemoryOptions): SharedMemory {
     maxKeys,
     providerCalls: int32(workers * MAX_PROVIDERS),
     heartbeats: int32(workers + CONTROL_THREADS),
+    threadIds: int32(workers + CONTROL_THREADS),
     inFlight: int32(workers * 2),
     replayBytes: float64(workers),
     connections: float64(workers * MAX_PROVIDERS * 3),

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { heartbeatOf, type SharedMemory } from '../shared/memory-map.ts';
+import { ownThreadId } from '../shared/thread-clock.ts';
 import type { KeyRecord, StoredKey } from './key-record.ts';
 import type { KeyStore } from './key-store.ts';
 import type { StorageCall, StorageReply, StorageRequest, StorageResult } from './protocol.ts';
@@ -105,6 +106,7 @@ export function storageThread(send: (message: FromStorage) => void): (message: T
       return;
     }
     const beat = heartbeatOf(message.memory, 'storage');
+    message.memory.threadIds[beat] = ownThreadId();
     setInterval(() => Atomics.add(message.memory.heartbeats, beat, 1), BEAT_MS);
     void sweepForever(desk.sweep);
     send({ type: 'started' });

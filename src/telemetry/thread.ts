@@ -1,4 +1,5 @@
 import { heartbeatOf, type SharedMemory } from '../shared/memory-map.ts';
+import { ownThreadId } from '../shared/thread-clock.ts';
 import { exposition } from './exposition.ts';
 
 export type ToMetrics =
@@ -56,6 +57,7 @@ export function metricsThread(send: (message: FromMetrics) => void): (message: T
     memory = message.memory;
     providers = message.providers;
     const beat = heartbeatOf(memory, 'metrics');
+    memory.threadIds[beat] = ownThreadId();
     setInterval(() => {
       watch();
       if (memory !== null) Atomics.add(memory.heartbeats, beat, 1);
