@@ -113,6 +113,7 @@ export async function runServe(options: { readonly dev: boolean }): Promise<void
     const left = await supervisor.drain(env.SHUTDOWN_TIMEOUT);
     if (left > 0) log.warn({ left }, 'requests were cut off at the shutdown timeout');
     const stored = await flushed(storageClient(), log);
+    await closeDatabase(storageClient(), log);
     supervisor.stop();
     await devUpstream?.stop();
     process.exit(stored ? 0 : 1);
@@ -146,6 +147,15 @@ async function flushed(storage: StorageClient, log: Log): Promise<boolean> {
       log.error({ err: error, left }, 'the last spending could not be stored');
       if (left === 0) return false;
     }
+  }
+}
+
+/** What is stored is safe either way: closed, it is in one file. */
+async function closeDatabase(storage: StorageClient, log: Log): Promise<void> {
+  try {
+    await storage.closeDatabase();
+  } catch (error) {
+    log.warn({ err: error }, 'the database could not be closed');
   }
 }
 
