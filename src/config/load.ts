@@ -30,7 +30,8 @@ export class ConfigError extends Error {
   }
 }
 
-const describe = (error: ZodError, prefix: string): string[] =>
+/** A line for each thing that is wrong. */
+export const faultsOf = (error: ZodError, prefix: string): string[] =>
   error.issues.map((issue) => `${prefix}${issue.path.map(String).join('.')}: ${issue.message}`);
 
 function readConfigFile(path: string, faults: string[]): ConfigFile {
@@ -45,7 +46,7 @@ function readConfigFile(path: string, faults: string[]): ConfigFile {
   }
   const result = fileSchema().safeParse(parsed ?? {});
   if (result.success) return result.data;
-  faults.push(...describe(result.error, `${path}: `));
+  faults.push(...faultsOf(result.error, `${path}: `));
   return {};
 }
 
@@ -133,7 +134,7 @@ function deepFreeze<T>(value: T): T {
 export function loadConfig(variables: Variables, options: { readonly dev?: boolean } = {}): Config {
   const faults: string[] = [];
   const result = environmentSchema.safeParse(variables);
-  if (!result.success) faults.push(...describe(result.error, ''));
+  if (!result.success) faults.push(...faultsOf(result.error, ''));
   const bad = new Set(result.error?.issues.map((issue) => String(issue.path[0])));
   // Without the bad ones, so that what is wrong beside them is told in the same run.
   const env =

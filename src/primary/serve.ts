@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { adminAccess } from '../admin/access.ts';
 import { loadAdminToken, type AdminToken } from '../admin/token.ts';
+import { localAuthority } from '../config/address.ts';
 import { ConfigError, loadConfig, type Config } from '../config/load.ts';
 import { LABEL_BYTES, MAX_ROWS, METRIC_WORDS } from '../shared/counter-layout.ts';
 import { NO_PROVIDER } from '../providers/registry.ts';
@@ -27,7 +28,7 @@ function giveUp(error: unknown): never {
 function readConfig(dev: boolean): Config {
   const { HOST: host } = process.env;
   // An empty variable is an unset one, here above all.
-  const loopback = dev && (host === undefined || host === '');
+  const loopback = dev && (host ?? '').trim() === '';
   const variables = loopback ? { ...process.env, HOST: '127.0.0.1' } : process.env;
   try {
     return loadConfig(variables, { dev });
@@ -126,14 +127,13 @@ export async function runServe(options: { readonly dev: boolean }): Promise<void
     supervisor.setReady(false, NO_PROVIDER);
     console.warn(`not ready: ${NO_PROVIDER}`);
   }
-  const host = env.HOST === '0.0.0.0' || env.HOST === '::' ? '127.0.0.1' : env.HOST;
-  const authority = host.includes(':') ? `[${host}]` : host;
-  console.log(`tokenrouter is listening on http://${authority}:${port} (${env.WORKERS} proxy threads)`);
+  const url = `http://${localAuthority(env.HOST, port)}`;
+  console.log(`tokenrouter is listening on ${url} (${env.WORKERS} proxy threads)`);
   if (options.dev) {
-    await printDevGreeting({
-      base: `http://${authority}:${port}`,
-      vendors: devUpstream === null ? config.routing.providers.map((provider) => provider.id) : null,
-    });
+    await printDevGreeting(
+      { url, token: token.value },
+      devUpstream === null ? config.routing.providers.map((provider) => provider.id) : null,
+    );
   }
 }
 
