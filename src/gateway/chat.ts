@@ -14,6 +14,7 @@ import { answerWith, asGatewayError, errorAnswer } from './answers.ts';
 import { authenticate, checkModel } from './authenticate.ts';
 import { readBody, readFailure } from './body.ts';
 import { Exchange } from './exchange.ts';
+import { hopsOf, identityOf } from './hops.ts';
 import type { KeyCache } from './key-cache.ts';
 import type { ProviderLimit, RateLimiter } from './limits.ts';
 import type { Recorder } from './recorder.ts';
@@ -71,6 +72,7 @@ class Arrival {
   readonly #startedAtMs: number;
   readonly #requestId: string;
   #place: Place | null = null;
+  #hops = 0;
 
   constructor(request: Incoming, deps: ChatDeps) {
     this.#request = request;
@@ -82,6 +84,7 @@ class Arrival {
   begin(): void {
     try {
       const { keys, wallClockMs } = this.#deps;
+      this.#hops = hopsOf(this.#request.fields);
       const found = authenticate(this.#request.fields, keys, wallClockMs());
       if (!(found instanceof Promise)) this.#admit(found);
       else
@@ -127,7 +130,7 @@ class Arrival {
         dialect: deps.dialect.id,
         scope: deps.dedupScope === 'global' ? 'global' : key.id,
         routePath: deps.routePath,
-        headers: meaning,
+        headers: identityOf(meaning, this.#hops),
         passthrough: wantsPassthrough(request.fields, key),
       });
       checkModel(key, prepared.model);
@@ -138,6 +141,7 @@ class Arrival {
         key,
         prepared,
         meaning,
+        this.#hops,
         place,
         deps,
         this.#startedAtMs,

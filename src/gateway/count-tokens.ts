@@ -14,6 +14,7 @@ import { jsonAnswer, type WholeAnswer } from './answers.ts';
 import { authenticate, checkModel } from './authenticate.ts';
 import { wholeBody } from './body.ts';
 import type { ChatDeps } from './chat.ts';
+import { hopsOf } from './hops.ts';
 import { requestIdOf } from './request-id.ts';
 import { estimateTokens } from './token-estimate.ts';
 import {
@@ -42,6 +43,7 @@ export async function countTokens(
   deps: ChatDeps,
   registry: ProviderRegistry,
 ): Promise<WholeAnswer> {
+  const hops = hopsOf(request.fields);
   const key = await authenticate(request.fields, deps.keys, deps.wallClockMs());
   const place = deps.admission.enter();
   try {
@@ -58,7 +60,7 @@ export async function countTokens(
       return jsonAnswer({ input_tokens: question.estimate }, 200, fields + ESTIMATED);
     deps.providerLimit?.enter(id);
     try {
-      const answer = await ask(request, deps, provider, question.body);
+      const answer = await ask(request, deps, provider, question.body, hops);
       return { ...answer, fields: answer.fields + fields };
     } finally {
       deps.providerLimit?.leave(id);
@@ -118,13 +120,19 @@ function renamed(body: Uint8Array, name: number, { rewritten, upstreamModel }: M
 }
 
 /** Asks the vendor; rejects with a GatewayError. */
-function ask(request: Incoming, deps: ChatDeps, provider: Provider, body: Uint8Array): Promise<WholeAnswer> {
+function ask(
+  request: Incoming,
+  deps: ChatDeps,
+  provider: Provider,
+  body: Uint8Array,
+  hops: number,
+): Promise<WholeAnswer> {
   const meaning = meaningOf(request.fields, provider.profile.dialect);
   const { promise, reject, resolve } = Promise.withResolvers<WholeAnswer>();
   const call = deps.transports.of(provider.origin).call(
     {
       origin: provider.origin,
-      head: deps.heads.countTokens(provider, body.byteLength, meaning),
+      head: deps.heads.countTokens(provider, body.byteLength, meaning, hops),
       body: [body],
     },
     new Count(resolve, reject),
