@@ -1,6 +1,7 @@
-import { Database } from 'bun:sqlite';
+import type { Database } from 'bun:sqlite';
 import { and, eq, lt, sql } from 'drizzle-orm';
 import { drizzle, type BunSQLiteDatabase } from 'drizzle-orm/bun-sqlite';
+import { openConnection } from './connection.ts';
 import apiKeysMigration from './migrations/0001_api_keys.sql' with { type: 'text' };
 import usageWritersMigration from './migrations/0002_usage_writers.sql' with { type: 'text' };
 import type { KeyChange, NewKey, StoredKey, UsageDelta } from './key-record.ts';
@@ -83,8 +84,8 @@ export class SqliteStore implements KeyStore {
 
   /** Throws like any call where the database is locked. */
   constructor(path: string) {
-    this.#database = new Database(path, { create: true });
-    this.#reader = new Database(path);
+    this.#database = openConnection(path);
+    this.#reader = openConnection(path);
     try {
       this.#database.run('PRAGMA busy_timeout = 0');
       this.#database.run('PRAGMA journal_mode = WAL');
@@ -186,7 +187,7 @@ export class SqliteStore implements KeyStore {
     this.#dirty = row === null || row.busy !== 0 || row.checkpointed < row.log;
   }
 
-  /** The log is empty afterwards, unless another process is reading or writing. */
+  /** The log is gone afterwards, unless another process has the database open: then it is empty where that lets it. */
   close(): void {
     this.#reader.close();
     if (this.#checkpoint('TRUNCATE')?.busy !== 0) this.#checkpoint('PASSIVE');
