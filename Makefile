@@ -1,9 +1,14 @@
 # Every target does its own set-up: Bun at the pinned version from npm where that version is not installed, dependencies as
 # locked.
 BUN_VERSION := 1.4.5
-LOCAL_BUN := .bun/node_modules/.bin/bun
-BUN := $(shell [ "`bun --version 2>/dev/null`" = "$(BUN_VERSION)" ] && command -v bun || echo $(CURDIR)/$(LOCAL_BUN))
-export PATH := $(dir $(BUN)):$(PATH)
+LOCAL_BIN := .bun/node_modules/.bin
+LOCAL_BUN := $(LOCAL_BIN)/bun
+HAS_BUN := $(shell [ "`bun --version 2>/dev/null`" = "$(BUN_VERSION)" ] && echo yes)
+# Names without a path, or relative ones: make takes a space in a path for the end of it.
+BUN := $(if $(HAS_BUN),bun,$(LOCAL_BUN))
+ifndef HAS_BUN
+export PATH := $(CURDIR)/$(LOCAL_BIN):$(PATH)
+endif
 
 .PHONY: dev test build lint format bench clean setup
 
@@ -17,7 +22,7 @@ $(LOCAL_BUN):
 	@cd .bun/node_modules/bun && node install.js
 	@$(LOCAL_BUN) --version >/dev/null
 
-node_modules/.installed: package.json bun.lock $(if $(wildcard $(BUN)),,$(LOCAL_BUN))
+node_modules/.installed: package.json bun.lock $(if $(HAS_BUN),,$(LOCAL_BUN))
 	@$(BUN) install --frozen-lockfile
 	@touch $@
 

@@ -172,5 +172,7 @@ async function main(paths: readonly string[]): Promise<void> {
 if (process.argv[2] === 'vendor') serveVendor();
 else {
   const paths = process.argv.slice(2);
-  await main(paths.length > 0 ? paths : [new URL('../src/upstream/client.ts', import.meta.url).pathname]);
+  await main(
+    paths.length > 0 ? paths : [Bun.fileURLToPath(new URL('../src/upstream/client.ts', import.meta.url))],
+  );
 }

@@ -167,6 +167,71 @@ describe('make dev', () => {
     },
   );
 
+  test.each([
+    'Forwarded: for=10.0.0.1',
+    'X-Forwarded-For: 127.0.0.1',
+    'X_Forwarded_For: 10.0.0.1',
+    'x-FORWARDED-proto: https',
+    'X-Forwarded: yes',
+    'X-Real-IP: 10.0.0.1',
+    'X-Client-IP: 10.0.0.1',
+    'X-Cluster-Client-Ip: 10.0.0.1',
+    'X-Original-Host: example.com',
+    'CF-Connecting-IP: 10.0.0.1',
+    'True-Client-IP: 10.0.0.1',
+    'X-Envoy-External-Address: 10.0.0.1',
+    'Via: 1.1 squid',
+    'vIA: ',
+    'Referer: http://evil.example/',
+    'Sec-Fetch-Site: cross-site',
+    'Sec-Fetch-Mode: no-cors',
+    'sec-fetch-dest: image',
+    'Proxy-Connection: keep-alive',
+    'Connection: close',
+    'Connection: x, CLOSE',
+  ])('%s does: a page or a proxy is between', async (field) => {
+    expect(await call(`Host: localhost\r\n${field}\r\n`)).toBe(401);
+    expect(await call(`${field}\r\nHost: 127.0.0.1:8080\r\n`, 'POST')).toBe(401);
+  });
+
+  test.each([
+    'User-Agent: x',
+    'Accept-Language: de',
+    'X-Request-Id: via-origin-1',
+    'Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+    'Connection: keep-alive',
+    'Content-Type: application/json',
+  ])('%s does not', async (field) => {
+    expect(await call(`Host: LocalHost\r\n${field}\r\n`)).toBe(200);
+  });
+
+  test('HTTP/1.0 does, as nginx speaks it, kept alive or not', async () => {
+    for (const connection of ['', 'Connection: close\r\n', 'Connection: keep-alive\r\n']) {
+      const answer = await sendRaw(
+        dev.url,
+        `GET /admin/api-keys HTTP/1.0\r\nHost: 127.0.0.1:8080\r\n${connection}\r\n`,
+      );
+      expect([connection, statusOf(answer)]).toEqual([connection, 401]);
+    }
+  });
+
+  test('a target for a proxy does, whatever Host says', async () => {
+    for (const target of ['http://evil.example/admin/api-keys', 'http://localhost/admin/api-keys']) {
+      const answer = await sendRaw(dev.url, `GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+      expect([target, statusOf(answer)]).toEqual([target, 401]);
+    }
+  });
+
+  test('with the token none of this matters', async () => {
+    const token = readFileSync(join(dev.dataDir, 'admin-token'), 'utf8').trim();
+    const fields = `Host: gateway.example\r\nVia: 1.1 squid\r\nConnection: close\r\nAuthorization: Bearer ${token}\r\n`;
+    expect(await call(fields)).toBe(200);
+  });
+
+  test('the start says what is trusted', async () => {
+    await dev.printed(/admin calls from this machine need no token .*\n.*can undo that/);
+  });
+
   test('two Host fields do', async () => {
     expect(await call('Host: localhost\r\nHost: evil.example\r\n')).toBe(400);
     expect(await call('Host: evil.example\r\nHost: localhost\r\n')).toBe(400);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
 import { runToEnd } from './support/command.ts';
@@ -48,11 +48,102 @@ describe('the command line', () => {
     expect((await gateway.chat(key, chatBody('shell'))).status).toBe(401);
   });
 
-  test('finds the token in DATA_DIR and the gateway by PORT', async () => {
+  /** A folder as a gateway leaves it that has made its own token. */
+  const tokenFolder = (): string => {
     const dataDir = temporaryFolder();
     writeFileSync(join(dataDir, 'admin-token'), `${ADMIN_TOKEN}\n`);
-    const { port } = new URL(gateway.url);
-    expect((await runToEnd(['keys', 'list'], { DATA_DIR: dataDir, PORT: port })).code).toBe(0);
+    return dataDir;
+  };
+  const port = (): string => new URL(gateway.url).port;
+
+  test.each<[string, Record<string, string>]>([
+    ['unset', {}],
+    // As docker-compose.yml passes them where the operator says nothing.
+    ['empty', { ADMIN_TOKEN: '', TOKENROUTER_URL: '', HOST: '' }],
+    ['of the gateway', { ADMIN_TOKEN: '', HOST: '0.0.0.0', DATABASE_URL: '', REDIS_URL: '', WORKERS: '' }],
+    ['of the gateway, and wrong', { OPENAI_BASE_URL: 'nonsense', WORKERS: '-1', LOG_LEVEL: 'loud' }],
+    ['for an address', { HOST: '127.0.0.1' }],
+    ['for all addresses', { HOST: '::' }],
+  ])('finds the token in DATA_DIR and the gateway by PORT; other variables are %s', async (_, more) => {
+    const { code, stderr } = await runToEnd(['keys', 'list'], {
+      DATA_DIR: tokenFolder(),
+      PORT: port(),
+      ...more,
+    });
+    expect([code, stderr]).toEqual([0, '']);
+  });
+
+  test('takes a URL as it is written, and then asks for nothing else that says where the gateway is', async () => {
+    for (const url of [`${gateway.url}/`, ` ${gateway.url} `]) {
+      const { code, stderr } = await runToEnd(['keys', 'list'], {
+        ...env(),
+        TOKENROUTER_URL: url,
+        PORT: 'nonsense',
+        HOST: '10.255.255.1',
+      });
+      expect([code, stderr]).toEqual([0, '']);
+    }
+  });
+
+  test.each<[string, Record<string, string>, RegExp]>([
+    ['PORT', { PORT: '80a' }, /PORT: must be a whole number/],
+    ['PORT', { PORT: '0' }, /PORT: 0 .*TOKENROUTER_URL/],
+    ['ADMIN_TOKEN', { ADMIN_TOKEN: 'short' }, /ADMIN_TOKEN: must have at least 16/],
+    ['TOKENROUTER_URL', { TOKENROUTER_URL: 'localhost:8080' }, /TOKENROUTER_URL: must be an http/],
+    [
+      'DATA_DIR',
+      { ADMIN_TOKEN: '', DATA_DIR: '/dev/null' },
+      /DATA_DIR: cannot read \/dev\/null\/admin-token/,
+    ],
+  ])('names %s when its value cannot be', async (_, bad, why) => {
+    const { TOKENROUTER_URL: _url, ...token } = env();
+    const { code, stderr } = await runToEnd(['keys', 'list'], { ...token, ...bad });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(why);
+    expect(stderr).not.toContain('    at ');
+  });
+
+  test('looks for an empty DATA_DIR where the gateway does', async () => {
+    const cwd = temporaryFolder();
+    mkdirSync(join(cwd, 'data'));
+    writeFileSync(join(cwd, 'data/admin-token'), ADMIN_TOKEN);
+    const child = Bun.spawn([process.execPath, join(import.meta.dir, '../src/main.ts'), 'keys', 'list'], {
+      cwd,
+      env: { PORT: port(), DATA_DIR: '', ADMIN_TOKEN: '' },
+      stdout: 'ignore',
+      stderr: 'pipe',
+    });
+    expect(await new Response(child.stderr).text()).toBe('');
+    expect(await child.exited).toBe(0);
+  });
+
+  // Elsewhere that address must be set up first.
+  test.skipIf(process.platform !== 'linux')(
+    'reaches a gateway that binds one address alone, by HOST',
+    async () => {
+      await using other = await startGateway({ env: { ...upstream(), HOST: '127.0.0.2' } });
+      const at = { ADMIN_TOKEN, HOST: '127.0.0.2', PORT: new URL(other.url).port };
+      const { code, stderr } = await runToEnd(['keys', 'list'], at);
+      expect([code, stderr]).toEqual([0, '']);
+    },
+  );
+
+  test('says that what answers is no gateway, and follows it nowhere', async () => {
+    const seen: string[] = [];
+    using server = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      fetch(request) {
+        seen.push(new URL(request.url).pathname);
+        return seen.length === 1
+          ? new Response('<html>', { headers: { 'content-type': 'text/html' } })
+          : Response.redirect('/elsewhere', 302);
+      },
+    });
+    const at = { ADMIN_TOKEN, TOKENROUTER_URL: server.url.href };
+    expect((await runToEnd(['keys', 'list'], at)).stderr).toContain('is no tokenrouter');
+    expect((await runToEnd(['keys', 'list'], at)).stderr).toContain('302');
+    expect(seen).toEqual(['/admin/api-keys', '/admin/api-keys']);
   });
 
   test.each([

@@ -131,6 +131,8 @@ aliases:
       accept: 'application/json, text/event-stream',
       'accept-encoding': 'identity',
       'user-agent': 'tokenrouter',
+      // For a gateway that may be behind that address.
+      'x-tokenrouter-hop': '1',
     });
     await gateway.chat(key, body('qwen3-32b'));
     expect(lastOf(local).target).toBe('/openai/v1/chat/completions');

@@ -13,6 +13,7 @@ const routeTo = (profile: ProviderProfile, upstreamModel: string): ModelRoute =>
     origin: { key: '', tls: true, host: 'vendor.example', port: 443 },
     basePath: '/v1',
     accounts: [],
+    official: true,
     promptCacheKey: profile.promptCacheKey !== 'never',
   },
   upstreamModel,

@@ -20,7 +20,7 @@ export const adminAccess = (token: string, trustLocal: boolean): AdminAccess => 
  * Whether an admin call is allowed, by its `Authorization` (null: it has none). Constant-time: both sides are hashed to one
  * length first.
  *
- * @param local loopback peer, Host localhost or 127.0.0.1 and no Origin: what `make dev` may trust.
+ * @param local made on this machine, by no page and through no proxy: what `make dev` may trust.
  */
 export function mayAdminister(access: AdminAccess, authorization: string | null, local: boolean): boolean {
   if (access.trustLocal && local && authorization === null) return true;

@@ -1,34 +1,30 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readCommandSettings } from '../config/command.ts';
+import { callAdmin } from './call.ts';
 
-/** `tokenrouter keys …` talks to the running gateway, so that a revocation reaches its threads at once. */
-async function callAdmin(method: string, path: string, body?: unknown): Promise<unknown> {
-  const { env } = process;
-  const base = env['TOKENROUTER_URL'] ?? `http://127.0.0.1:${env['PORT'] ?? '8080'}`;
-  const file = join(env['DATA_DIR'] ?? './data', 'admin-token');
-  const token = env['ADMIN_TOKEN'] ?? (existsSync(file) ? readFileSync(file, 'utf8').trim() : '');
-  const headers: Record<string, string> = { 'content-type': 'application/json' };
-  if (token !== '') headers['authorization'] = `Bearer ${token}`;
-  let response: Response;
+/** The token that a gateway on this folder has made; '' where there is none. */
+function tokenIn(dataDir: string): string {
+  const path = join(dataDir, 'admin-token');
   try {
-    response = await fetch(`${base}${path}`, {
-      method,
-      headers,
-      signal: AbortSignal.timeout(10_000),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
+    return readFileSync(path, 'utf8').trim();
   } catch (error) {
-    throw new Error(`no gateway answers at ${base} (set TOKENROUTER_URL or PORT)`, { cause: error });
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return '';
+    throw new Error(`DATA_DIR: cannot read ${path}: ${message}`, { cause: error });
   }
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${response.status}: ${text}`);
-  return text === '' ? null : JSON.parse(text);
 }
 
-async function print(call: Promise<unknown>): Promise<void> {
+/** `tokenrouter keys …` talks to the running gateway, so that a revocation reaches its threads at once. */
+async function call(method: string, path: string, body?: unknown): Promise<unknown> {
+  const { adminToken, dataDir, url } = readCommandSettings(process.env);
+  return callAdmin({ url, token: adminToken ?? tokenIn(dataDir) }, method, path, body);
+}
+
+async function print(result: Promise<unknown>): Promise<void> {
   try {
-    const result = await call;
-    if (result !== null) console.log(JSON.stringify(result, null, 2));
+    const found = await result;
+    if (found !== null) console.log(JSON.stringify(found, null, 2));
   } catch (error) {
     console.error(error instanceof Error ? error.message : String(error));
     process.exit(1);
@@ -42,13 +38,13 @@ export function runKeysCreate(options: { readonly name: string; readonly quotaUs
     return print(
       Promise.reject(new Error(`--quota-usd must be a number of US dollars, not ${options.quotaUsd}`)),
     );
-  return print(callAdmin('POST', '/admin/api-keys', { name: options.name, quota_usd: quotaUsd }));
+  return print(call('POST', '/admin/api-keys', { name: options.name, quota_usd: quotaUsd }));
 }
 
 export function runKeysList(): Promise<void> {
-  return print(callAdmin('GET', '/admin/api-keys'));
+  return print(call('GET', '/admin/api-keys'));
 }
 
 export function runKeysRevoke(id: string): Promise<void> {
-  return print(callAdmin('DELETE', `/admin/api-keys/${encodeURIComponent(id)}`));
+  return print(call('DELETE', `/admin/api-keys/${encodeURIComponent(id)}`));
 }

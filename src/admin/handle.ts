@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { QuotaLedger } from '../billing/quota.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { openAiErrorBody } from '../errors/render.ts';
+import { StorageTimeout } from '../storage/client.ts';
 import { keyHash } from '../storage/key-hash.ts';
 import type { KeyChange, KeyRecord, NewKey } from '../storage/key-record.ts';
 
@@ -21,7 +22,7 @@ export interface AdminServices {
     createKey(key: NewKey): Promise<KeyRecord>;
     listKeys(): Promise<readonly KeyRecord[]>;
     findKeyById(id: string): Promise<KeyRecord | null>;
-    updateKey(id: string, change: KeyChange): Promise<KeyRecord | null>;
+    updateKey(id: string, change: KeyChange, onLate: () => void): Promise<KeyRecord | null>;
   };
   readonly money: Pick<QuotaLedger, 'spent' | 'held' | 'lastUsedMs'>;
   /** Resolves when no thread goes by the old record any more. */
@@ -114,10 +115,13 @@ async function create(request: AdminRequest, services: AdminServices): Promise<A
   return { status: 201, body: { ...render(record, services), key } };
 }
 
-/** Threads forget the old record in any case: what storage did not answer in time it may do yet. */
+/**
+ * Threads forget the old record in any case: what storage did not answer in time it may have done. They forget it again
+ * when that turns out to have been done later.
+ */
 async function update(id: string, change: KeyChange, services: AdminServices): Promise<KeyRecord | null> {
   try {
-    return await services.keys.updateKey(id, change);
+    return await services.keys.updateKey(id, change, () => void services.onKeyChanged(id));
   } finally {
     await services.onKeyChanged(id);
   }
@@ -175,15 +179,24 @@ async function route(request: AdminRequest, services: AdminServices): Promise<Ad
   throw new GatewayError('method_not_allowed', `${request.method} is not allowed at ${request.path}.`);
 }
 
+/** Whoever asked for a change must hear whether it was made. */
+function storageFault({ method }: AdminRequest, cause: unknown): GatewayError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const changes = method !== 'GET';
+  const outcome = !changes
+    ? 'Storage could not answer this call'
+    : cause instanceof StorageTimeout
+      ? 'It is not known whether the change was made: look it up'
+      : 'Nothing was changed';
+  return new GatewayError('storage_unavailable', `${outcome} (${reason}).`, { cause });
+}
+
 /** Answers one admin call; failures come back in the OpenAI error shape. */
 export async function handleAdmin(request: AdminRequest, services: AdminServices): Promise<AdminAnswer> {
   try {
     return await route(request, services);
   } catch (thrown) {
-    const error =
-      thrown instanceof GatewayError
-        ? thrown
-        : new GatewayError('storage_unavailable', 'Storage could not answer this call.', { cause: thrown });
+    const error = thrown instanceof GatewayError ? thrown : storageFault(request, thrown);
     return { status: error.spec.status, body: openAiErrorBody(error) };
   }
 }

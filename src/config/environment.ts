@@ -127,3 +127,8 @@ export const environmentSchema = z.object({
 });
 
 export type Environment = z.output<typeof environmentSchema>;
+
+/** What `tokenrouter keys` reads of its own environment: where the gateway is, and the token. */
+export const commandSchema = environmentSchema
+  .pick({ PORT: true, HOST: true, ADMIN_TOKEN: true, DATA_DIR: true })
+  .extend({ TOKENROUTER_URL: optional(httpUrl) });

@@ -131,6 +131,17 @@ aliases: { fast: nobody/model }
     expect(found).toContain('aliases.fast');
   });
 
+  test('a base URL of the gateway itself is a fault, where it was said', () => {
+    const path = file('providers: [{ id: loop, base_url: "http://localhost:8080/v1" }]');
+    expect(faults({ TOKENROUTER_CONFIG: path })).toEqual([
+      expect.stringMatching(/^providers\.loop\.base_url: is the address of this gateway itself/),
+    ]);
+    expect(faults({ TOKENROUTER_CONFIG: path, PORT: '8081' })).toEqual([]);
+    expect(faults({ DEEPSEEK_BASE_URL: 'http://127.0.0.1:8080', PORT: 'x' })).toEqual([
+      expect.stringMatching(/^PORT/),
+    ]);
+  });
+
   test('a vendor key that could not stand in a header is refused', () => {
     expect(faults({ OPENAI_API_KEY: 'sk-a\r\nx: y' })[0]).toContain('OPENAI_API_KEY');
   });

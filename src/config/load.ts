@@ -8,6 +8,7 @@ import {
 } from '../providers/registry.ts';
 import { environmentSchema, HEADER_TEXT, type Environment } from './environment.ts';
 import { fileSchema, type ConfigFile } from './file.ts';
+import { selfReferences } from './self-reference.ts';
 
 /** Everything the process needs to know, validated whole and frozen; plain data, so that it crosses threads. */
 export interface Config {
@@ -30,7 +31,8 @@ export class ConfigError extends Error {
   }
 }
 
-const describe = (error: ZodError, prefix: string): string[] =>
+/** A line for each thing that is wrong. */
+export const faultsOf = (error: ZodError, prefix: string): string[] =>
   error.issues.map((issue) => `${prefix}${issue.path.map(String).join('.')}: ${issue.message}`);
 
 function readConfigFile(path: string, faults: string[]): ConfigFile {
@@ -45,7 +47,7 @@ function readConfigFile(path: string, faults: string[]): ConfigFile {
   }
   const result = fileSchema().safeParse(parsed ?? {});
   if (result.success) return result.data;
-  faults.push(...describe(result.error, `${path}: `));
+  faults.push(...faultsOf(result.error, `${path}: `));
   return {};
 }
 
@@ -108,6 +110,13 @@ function mergeVendor(
   else providers[at] = merged;
 }
 
+/** Where the configuration says the address of a provider. */
+function baseUrlName({ id, baseUrl }: ProviderSettings, env: Environment): string {
+  const names = [`${id.toUpperCase()}_BASE_URL`, 'TOKENROUTER_FALLBACK_BASE_URL'] as const;
+  const values: Readonly<Record<string, unknown>> = env;
+  return names.find((name) => values[name] === baseUrl) ?? `providers.${id}.base_url`;
+}
+
 /** Aliases that lead nowhere. Without any provider every one does, and that is told by the readiness check. */
 function deadAliases(routing: RoutingSettings): string[] {
   if (routing.providers.length === 0) return [];
@@ -133,7 +142,7 @@ function deepFreeze<T>(value: T): T {
 export function loadConfig(variables: Variables, options: { readonly dev?: boolean } = {}): Config {
   const faults: string[] = [];
   const result = environmentSchema.safeParse(variables);
-  if (!result.success) faults.push(...describe(result.error, ''));
+  if (!result.success) faults.push(...faultsOf(result.error, ''));
   const bad = new Set(result.error?.issues.map((issue) => String(issue.path[0])));
   // Without the bad ones, so that what is wrong beside them is told in the same run.
   const env =
@@ -164,6 +173,12 @@ export function loadConfig(variables: Variables, options: { readonly dev?: boole
   const vendorsKnown = ![...bad].some((name) => /_(API_KEY|BASE_URL)$/.test(name));
   if (defaultProvider !== null && vendorsKnown && !providers.some((one) => one.id === defaultProvider)) {
     faults.push(`default_provider: no provider is named ${defaultProvider}`);
+  }
+  if (!bad.has('HOST') && !bad.has('PORT')) {
+    for (const one of selfReferences(env, providers))
+      faults.push(
+        `${baseUrlName(one, env)}: is the address of this gateway itself (HOST and PORT), so that requests would go round in circles; name the vendor's`,
+      );
   }
   const routing: RoutingSettings = { providers, aliases: file.aliases ?? {}, defaultProvider };
   if (vendorsKnown) faults.push(...deadAliases(routing));

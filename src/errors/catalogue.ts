@@ -57,6 +57,7 @@ export const ERRORS = {
   storage_unavailable: { status: 503, source: 'gateway', retryable: true, type: 'server_error' },
   shutting_down: { status: 503, source: 'gateway', retryable: true, type: 'server_error' },
   follower_too_slow: { status: 503, source: 'gateway', retryable: true, type: 'server_error' },
+  loop_detected: { status: 508, source: 'gateway', retryable: false, type: 'server_error' },
   upstream_timeout: { status: 504, source: 'upstream', retryable: true, type: 'server_error' },
 } as const satisfies Record<string, ErrorSpec>;
 

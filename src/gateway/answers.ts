@@ -31,6 +31,8 @@ export function errorAnswer(
   let all = JSON_TYPE + fieldLine('x-request-id', requestId) + fields;
   if (dialect.id === 'anthropic-messages') all += fieldLine('request-id', requestId);
   if (error.retryAfterS !== undefined) all += fieldLine('retry-after', String(error.retryAfterS));
+  // SDKs try again after any 5xx, and each try would go round once more.
+  if (error.code === 'loop_detected') all += 'x-should-retry: false\r\n';
   if (error.spec.status === 401) all += fieldLine('www-authenticate', 'Bearer');
   return { status: error.spec.status, fields: all, body: dialect.errorBody(error, requestId) };
 }

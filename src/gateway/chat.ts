@@ -13,6 +13,7 @@ import { answerWith, asGatewayError, errorAnswer } from './answers.ts';
 import { authenticate, authenticateAgain, checkModel, checkPassthrough, checkQuota } from './authenticate.ts';
 import { readBody, readFailure } from './body.ts';
 import { Exchange } from './exchange.ts';
+import { hopsOf, identityOf } from './hops.ts';
 import type { KeyCache, KnownKey } from './key-cache.ts';
 import { LARGE_BODY_BYTES, type LargeBodies } from './large-bodies.ts';
 import type { ProviderLimit, RateLimiter } from './limits.ts';
@@ -78,6 +79,7 @@ class Arrival {
   #place: Place | null = null;
   /** Of the cache, when the key was looked up. */
   #generation = 0;
+  #hops = 0;
 
   constructor(request: Incoming, deps: ChatDeps) {
     this.#request = request;
@@ -89,6 +91,7 @@ class Arrival {
   begin(): void {
     try {
       const { keys, wallClockMs } = this.#deps;
+      this.#hops = hopsOf(this.#request.fields);
       const found = authenticate(this.#request.fields, keys, wallClockMs());
       if (!(found instanceof Promise)) this.#readBody(found);
       else
@@ -168,7 +171,7 @@ class Arrival {
         dialect: dialect.id,
         scope: dedupScope === 'global' ? 'global' : key.id,
         routePath,
-        headers: meaning,
+        headers: identityOf(meaning, this.#hops),
         passthrough: wantsPassthrough(request.fields, key),
       };
       if (body.byteLength < LARGE_BODY_BYTES) {
@@ -194,6 +197,7 @@ class Arrival {
       this.#generation,
       prepared,
       meaning,
+      this.#hops,
       place,
       this.#deps,
       this.#startedAtMs,

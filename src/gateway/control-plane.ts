@@ -6,6 +6,7 @@ import type { Incoming } from '../server/incoming.ts';
 import { fieldLine } from '../server/reply-head.ts';
 import { JSON_TYPE, jsonAnswer, type WholeAnswer } from './answers.ts';
 import { wholeBody } from './body.ts';
+import { isLocal } from './local-trust.ts';
 import { requestIdOf } from './request-id.ts';
 
 const REPLY_TIMEOUT_MS = 10_000;
@@ -14,10 +15,10 @@ const MAX_WAITING = 1_000;
 
 const PROMETHEUS_TYPE = fieldLine('content-type', 'text/plain; version=0.0.4; charset=utf-8');
 
-const LOOPBACK_ADDRESS = /^(127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$/;
 const NO_TOKEN =
   'Admin calls need "Authorization: Bearer <admin token>" (ADMIN_TOKEN, or DATA_DIR/admin-token).';
-const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1)(:\d+)?$/;
+const NOT_LOCAL =
+  ' `make dev` trusts calls made on this machine: to localhost or 127.0.0.1, kept alive over HTTP/1.1, by no page and through no proxy.';
 
 export interface ControlPlaneOptions {
   readonly send: (call: AdminCall) => void;
@@ -79,13 +80,10 @@ export class ControlPlane {
   /** Hands an admin call that is allowed to the primary. */
   async admin(request: Incoming): Promise<WholeAnswer> {
     const { fields, method, path } = request;
-    const local =
-      LOOPBACK_ADDRESS.test(request.remoteAddress) &&
-      LOOPBACK_HOST.test(fields.get('host') ?? '') &&
-      fields.get('origin') === null;
+    const { access } = this.#options;
     // Before anything of the body is kept.
-    if (!mayAdminister(this.#options.access, fields.get('authorization'), local))
-      throw new GatewayError('admin_token_invalid', NO_TOKEN);
+    if (!mayAdminister(access, fields.get('authorization'), access.trustLocal && isLocal(request)))
+      throw new GatewayError('admin_token_invalid', NO_TOKEN + (access.trustLocal ? NOT_LOCAL : ''));
     const body = await wholeBody(request, MAX_ADMIN_BODY_BYTES);
     const answer = await this.#ask((id) =>
       this.#options.send({

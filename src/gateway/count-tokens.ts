@@ -13,6 +13,7 @@ import { jsonAnswer, type WholeAnswer } from './answers.ts';
 import { authenticate, authenticateAgain, checkModel } from './authenticate.ts';
 import { wholeBody } from './body.ts';
 import type { ChatDeps } from './chat.ts';
+import { hopsOf } from './hops.ts';
 import type { KnownKey } from './key-cache.ts';
 import { LARGE_BODY_BYTES } from './large-bodies.ts';
 import { requestIdOf } from './request-id.ts';
@@ -44,6 +45,7 @@ export async function countTokens(
   deps: ChatDeps,
   registry: ProviderRegistry,
 ): Promise<WholeAnswer> {
+  const hops = hopsOf(request.fields);
   const { admission, bodies, keys, maxBodyBytes, rates, wallClockMs } = deps;
   let key = await authenticate(request.fields, keys, wallClockMs());
   let { generation } = keys;
@@ -61,7 +63,7 @@ export async function countTokens(
           ? questionOf(body, key, registry)
           : await deps.largeBodies.run(questionInSteps(body, key, registry), () => !request.over);
       if ((await authenticateAgain(key, generation, keys, wallClockMs())) !== key) continue;
-      const answer = await answerTo(request, deps, question, key);
+      const answer = await answerTo(request, deps, question, key, hops);
       if (answer !== null) return answer;
     }
   } finally {
@@ -75,6 +77,7 @@ async function answerTo(
   deps: ChatDeps,
   question: Question,
   key: KnownKey,
+  hops: number,
 ): Promise<WholeAnswer | null> {
   const { provider } = question.route;
   const { id } = provider;
@@ -87,7 +90,7 @@ async function answerTo(
     return jsonAnswer({ input_tokens: question.estimate }, 200, fields + ESTIMATED);
   deps.providerLimit?.enter(id);
   try {
-    const answer = await ask(request, deps, provider, question.body, key.id);
+    const answer = await ask(request, deps, provider, question.body, key.id, hops);
     return answer === null ? null : { ...answer, fields: answer.fields + fields };
   } finally {
     deps.providerLimit?.leave(id);
@@ -175,6 +178,7 @@ async function ask(
   provider: Provider,
   body: Uint8Array,
   keyId: string,
+  hops: number,
 ): Promise<WholeAnswer | null> {
   if (request.over) throw clientLeft();
   const meaning = meaningOf(request.fields, provider.profile.dialect);
@@ -183,7 +187,7 @@ async function ask(
   count.call = deps.transports.of(provider.origin).call(
     {
       origin: provider.origin,
-      head: deps.heads.countTokens(provider, body.byteLength, meaning),
+      head: deps.heads.countTokens(provider, body.byteLength, meaning, hops),
       body: [body],
     },
     count,

@@ -36,6 +36,8 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
   readonly #prepared: Prepared;
   /** Field lines of the client's that a vendor of its dialect gets. */
   readonly #meaning: string;
+  /** Gateways that the request has come through. */
+  readonly #hops: number;
   readonly #place: Place;
   readonly #deps: ChatDeps;
   readonly #bodyAtMs: number;
@@ -63,6 +65,7 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
     generation: number,
     prepared: Prepared,
     meaning: string,
+    hops: number,
     place: Place,
     deps: ChatDeps,
     startedAtMs: number,
@@ -74,6 +77,7 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
     this.#generation = generation;
     this.#prepared = prepared;
     this.#meaning = meaning;
+    this.#hops = hops;
     this.#place = place;
     this.#deps = deps;
     this.#startedAtMs = startedAtMs;
@@ -230,7 +234,7 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
     this.#waitFromMs = now();
     call.start(
       transports.of(provider.origin),
-      heads.chat(prepared, prepared.bodyBytes, this.#meaning),
+      heads.chat(prepared, prepared.bodyBytes, this.#meaning, this.#hops),
       prepared.takeParts(),
     );
   }

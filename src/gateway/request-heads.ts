@@ -1,6 +1,7 @@
 import { dialectOf } from '../dialects/registry.ts';
 import type { Prepared } from '../pipeline/pipeline.ts';
 import type { Account, Provider } from '../providers/types.ts';
+import { hopLine } from './hops.ts';
 import { DEFAULT_ANTHROPIC_VERSION } from './vendor-headers.ts';
 
 /** What `path` a head is for is chosen at construction: the dialect's own, or one below it. */
@@ -9,6 +10,8 @@ const COUNT_TOKENS = '/count_tokens';
 interface ProviderHeads {
   readonly chat: readonly string[];
   readonly countTokens: readonly string[];
+  /** Line of a request that comes from no gateway; '' where none is told. */
+  readonly hop: string;
   /** Field lines of a call that was converted, or whose client has said nothing. */
   readonly defaults: string;
 }
@@ -33,9 +36,13 @@ function headsOf(provider: Provider): ProviderHeads {
   return {
     chat: heads(path),
     countTokens: heads(path + COUNT_TOKENS),
+    // A vendor of its own needs to know of no gateway.
+    hop: provider.official ? '' : hopLine(0),
     defaults: profile.dialect === 'anthropic-messages' ? DEFAULT_ANTHROPIC_VERSION : '',
   };
 }
+
+const nextHop = (first: string, hops: number): string => (first === '' || hops === 0 ? first : hopLine(hops));
 
 /**
  * Request heads for vendors, built once per (provider, account); a call appends its content length and what its client says
@@ -51,18 +58,21 @@ export class RequestHeads {
     for (const provider of providers) this.#heads.set(provider.id, headsOf(provider));
   }
 
-  /** Request line and fields of a call, blank line included. `meaning`: field lines of a client of the vendor's dialect. */
-  chat(prepared: Prepared, bodyBytes: number, meaning: string): string {
-    const { chat, defaults } = this.#of(prepared.route.provider);
+  /**
+   * Request line and fields of a call, blank line included. `meaning`: field lines of a client of the vendor's dialect;
+   * `hops`: gateways that the request has come through.
+   */
+  chat(prepared: Prepared, bodyBytes: number, meaning: string, hops: number): string {
+    const { chat, defaults, hop } = this.#of(prepared.route.provider);
     const index = chat.length === 1 ? 0 : prepared.affinityHash % chat.length;
-    return `${chat[index]!}${bodyBytes}\r\n${prepared.converted ? defaults : meaning}\r\n`;
+    return `${chat[index]!}${bodyBytes}\r\n${prepared.converted ? defaults : meaning}${nextHop(hop, hops)}\r\n`;
   }
 
   /** As {@link chat}, for a question about tokens. No cache is touched, so accounts take turns. */
-  countTokens(provider: Provider, bodyBytes: number, meaning: string): string {
-    const { countTokens } = this.#of(provider);
+  countTokens(provider: Provider, bodyBytes: number, meaning: string, hops: number): string {
+    const { countTokens, hop } = this.#of(provider);
     this.#counted = (this.#counted + 1) % countTokens.length;
-    return `${countTokens[this.#counted]!}${bodyBytes}\r\n${meaning}\r\n`;
+    return `${countTokens[this.#counted]!}${bodyBytes}\r\n${meaning}${nextHop(hop, hops)}\r\n`;
   }
 
   #of(provider: Provider): ProviderHeads {

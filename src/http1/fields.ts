@@ -41,6 +41,14 @@ export class HeaderFields {
     return values;
   }
 
+  /** Names of all fields, in lower case and in order. */
+  names(): string[] {
+    const names: string[] = [];
+    for (let at = 0; at < this.#offsets.length; at += 4)
+      names.push(this.#text.slice(this.#offsets[at], this.#offsets[at + 1]).toLowerCase());
+    return names;
+  }
+
   /** Number of fields of that name (lower case). */
   count(name: string): number {
     let count = 0;

@@ -21,6 +21,8 @@ export interface RequestHead {
   readonly method: string;
   /** The target's path, as it came, without the query. */
   readonly path: string;
+  /** The target had a host in it, as for a proxy (§3.2.2). */
+  readonly absolute: boolean;
   readonly fields: HeaderFields;
   /** Bytes, or `CHUNKED`. A request that says nothing has none (§6.3). */
   readonly bodyLength: number;
@@ -39,6 +41,7 @@ const HOST = /^(?:\[[0-9a-fA-F:.]{2,64}\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9a-
 const MAX_PORT = 65_535;
 const ABSOLUTE = /^https?:\/\/[^/?#]+(\/[^?#]*)?/i;
 const HASH = 0x23;
+const ASTERISK = 0x2a;
 const DELETE = 0x7f;
 
 /** The last Host field that was sound: a thread's clients all send the same. */
@@ -74,6 +77,7 @@ export function parseRequestHead(bytes: Buffer, start: number, end: number): Req
   return {
     method: methodOf(text, methodEnd - start),
     path: pathOf(text, targetAt, versionAt - 1),
+    absolute: text.charCodeAt(targetAt) !== SLASH && text.charCodeAt(targetAt) !== ASTERISK,
     fields,
     bodyLength: length === UNSAID ? 0 : length,
     keepAlive:

@@ -24,6 +24,7 @@ export function routeTo(
       origin: { key: 'openai', tls: true, host: 'api.openai.com', port: 443 },
       basePath: '/v1',
       accounts: [],
+      official: true,
       promptCacheKey: can.cacheKey ?? true,
     },
     upstreamModel,

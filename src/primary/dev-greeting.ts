@@ -1,3 +1,5 @@
+import { callAdmin, type AdminTarget } from '../admin/call.ts';
+
 /** A model of each built-in vendor for the first request. */
 const FIRST_MODEL: Readonly<Record<string, string>> = {
   deepseek: 'deepseek-flash',
@@ -5,29 +7,40 @@ const FIRST_MODEL: Readonly<Record<string, string>> = {
   anthropic: 'claude-haiku-4-5',
 };
 
-/** What `make dev` prints: a request that works when pasted. `vendors` null: the bundled simulator answers. */
-export async function printDevGreeting(options: {
-  readonly base: string;
-  readonly vendors: readonly string[] | null;
-}): Promise<void> {
-  const { base, vendors } = options;
-  const answer = await fetch(`${base}/admin/api-keys`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ name: 'make dev', quota_usd: 10 }),
-    signal: AbortSignal.timeout(10_000),
-  });
-  if (!answer.ok) {
-    console.error(`could not make a client key: ${await answer.text()}`);
+/** By these `curl` takes a proxy even to loopback. */
+const CURL_PROXY = ['http_proxy', 'all_proxy', 'ALL_PROXY'];
+
+const TRUST =
+  'admin calls from this machine need no token (made to localhost or 127.0.0.1, by no web page and through no proxy);\n' +
+  'anything on this machine that passes on requests from elsewhere can undo that: use `tokenrouter serve` behind it';
+
+/**
+ * What `make dev` prints: whom it trusts, and a request that works when pasted. `vendors` null: the bundled simulator
+ * answers. A gateway that cannot greet serves nonetheless.
+ */
+export async function printDevGreeting(
+  gateway: AdminTarget,
+  vendors: readonly string[] | null,
+): Promise<void> {
+  console.log(TRUST);
+  if (vendors === null) console.log('no vendor key is set: answers come from the bundled vendor simulator');
+  let key: string;
+  try {
+    ({ key } = (await callAdmin(gateway, 'POST', '/admin/api-keys', {
+      name: 'make dev',
+      quota_usd: 10,
+    })) as { key: string });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    console.error(`could not make a client key, make one yourself (the gateway is serving): ${reason}`);
     return;
   }
-  const { key } = (await answer.json()) as { key: string };
-  if (vendors === null) console.log('no vendor key is set: answers come from the bundled vendor simulator');
   const model = vendors?.map((id) => FIRST_MODEL[id]).find((one) => one !== undefined) ?? 'deepseek-flash';
+  const direct = CURL_PROXY.some((name) => (process.env[name] ?? '') !== '') ? " --noproxy '*'" : '';
   console.log(`
 Try it:
 
-curl -s ${base}/v1/chat/completions \\
+curl -s${direct} ${gateway.url}/v1/chat/completions \\
   -H 'authorization: Bearer ${key}' \\
   -H 'content-type: application/json' \\
   -d '{"model": "${model}", "messages": [{"role": "user", "content": "Say hello."}]}'

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { adminAccess } from '../admin/access.ts';
 import { loadAdminToken, type AdminToken } from '../admin/token.ts';
+import { localAuthority } from '../config/address.ts';
 import { ConfigError, loadConfig, type Config } from '../config/load.ts';
 import { LABEL_BYTES, MAX_ROWS, METRIC_WORDS } from '../shared/counter-layout.ts';
 import { NO_PROVIDER } from '../providers/registry.ts';
@@ -27,7 +28,7 @@ function giveUp(error: unknown): never {
 function readConfig(dev: boolean): Config {
   const { HOST: host } = process.env;
   // An empty variable is an unset one, here above all.
-  const loopback = dev && (host === undefined || host === '');
+  const loopback = dev && (host ?? '').trim() === '';
   const variables = loopback ? { ...process.env, HOST: '127.0.0.1' } : process.env;
   try {
     return loadConfig(variables, { dev });
@@ -127,6 +128,7 @@ export async function runServe(options: ServeOptions): Promise<void> {
     const left = await supervisor.drain(env.SHUTDOWN_TIMEOUT);
     if (left > 0) log.warn({ left }, 'requests were cut off at the shutdown timeout');
     const stored = await flushed(storageClient(), log);
+    await closeDatabase(storageClient(), log);
     supervisor.stop();
     await devUpstream?.stop();
     process.exit(stored ? exitCode : 1);
@@ -139,14 +141,13 @@ export async function runServe(options: ServeOptions): Promise<void> {
     supervisor.setReady(false, NO_PROVIDER);
     console.warn(`not ready: ${NO_PROVIDER}`);
   }
-  const host = env.HOST === '0.0.0.0' || env.HOST === '::' ? '127.0.0.1' : env.HOST;
-  const authority = host.includes(':') ? `[${host}]` : host;
-  console.log(`tokenrouter is listening on http://${authority}:${port} (${env.WORKERS} proxy threads)`);
+  const url = `http://${localAuthority(env.HOST, port)}`;
+  console.log(`tokenrouter is listening on ${url} (${env.WORKERS} proxy threads)`);
   if (options.dev) {
-    await printDevGreeting({
-      base: `http://${authority}:${port}`,
-      vendors: devUpstream === null ? config.routing.providers.map((provider) => provider.id) : null,
-    });
+    await printDevGreeting(
+      { url, token: token.value },
+      devUpstream === null ? config.routing.providers.map((provider) => provider.id) : null,
+    );
   }
 }
 
@@ -160,6 +161,15 @@ async function flushed(storage: StorageClient, log: Log): Promise<boolean> {
       log.error({ err: error, left }, 'the last spending could not be stored');
       if (left === 0) return false;
     }
+  }
+}
+
+/** What is stored is safe either way: closed, it is in one file. */
+async function closeDatabase(storage: StorageClient, log: Log): Promise<void> {
+  try {
+    await storage.closeDatabase();
+  } catch (error) {
+    log.warn({ err: error }, 'the database could not be closed');
   }
 }
 

@@ -17,8 +17,8 @@ const CHECK_MS = 250;
 const HELD_UP_MS = 500;
 /** A proxy that works for a second without a beat is stuck: the kernel goes on giving it connections, which hang. */
 const PROXY_WATCH = { stuckMs: 1_000, blockedMs: 10_000, startMs: 10_000 };
-/** A query or a scrape may take long, and nobody hangs meanwhile. */
-const CONTROL_WATCH = { stuckMs: 10_000, blockedMs: 30_000, startMs: 10_000 };
+/** A query or a scrape may take long, and nobody hangs meanwhile. Storage waits half a minute for a locked database to open it. */
+const CONTROL_WATCH = { stuckMs: 10_000, blockedMs: 30_000, startMs: 40_000 };
 /** Twelve bits of a claim word. */
 const MAX_INCARNATION = 4_095;
 /** A thread handles messages between requests; one that takes longer is as good as stuck. */

@@ -45,6 +45,8 @@ export function parseBaseUrl(text: string): { origin: Origin; basePath: string }
   return { origin, basePath: url.pathname.replace(/\/+$/, '') };
 }
 
+const VENDOR_HOSTS = new Set(PROFILES.map((profile) => parseBaseUrl(profile.defaultBaseUrl).origin.host));
+
 /**
  * The path of the API from that of a base URL, a trailing `/v1` neither doubled nor demanded. OpenAI's SDKs have it in
  * their base URL, and other servers another path in its place; Anthropic's add it to any.
@@ -65,6 +67,7 @@ function resolveProvider(settings: ProviderSettings): Provider {
     origin,
     basePath: apiPath(profile.dialect, basePath),
     accounts: settings.accounts,
+    official: VENDOR_HOSTS.has(origin.host),
     promptCacheKey:
       settings.promptCacheKey ??
       (profile.promptCacheKey === 'always' || (profile.promptCacheKey === 'official-host' && official)),

@@ -53,6 +53,8 @@ export interface Provider {
   /** Path prefix before the dialect's own path, e.g. `/v1`. Never ends in a slash. */
   readonly basePath: string;
   readonly accounts: readonly Account[];
+  /** The address is a vendor's own: no gateway is behind it. */
+  readonly official: boolean;
   /** `prompt_cache_key` is understood here. */
   readonly promptCacheKey: boolean;
 }

@@ -61,6 +61,8 @@ export class Incoming {
   /** As it came, without the query. */
   path: string;
   fields: HeaderFields;
+  /** Its target had a host in it, as for a proxy. */
+  readonly absolute: boolean;
   readonly http10: boolean;
   /** The connection carries further requests after this one. */
   keepAlive: boolean;
@@ -75,6 +77,7 @@ export class Incoming {
     this.method = head.method;
     this.path = head.path;
     this.fields = head.fields;
+    this.absolute = head.absolute;
     this.http10 = head.http10;
     this.keepAlive = head.keepAlive;
     this.#carrier = carrier;

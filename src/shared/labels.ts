@@ -4,7 +4,7 @@
  * What is not listed counts as the last entry of its set, so that no label grows without bound.
  */
 export const STATUSES = [
-  200, 400, 401, 402, 403, 404, 405, 408, 413, 415, 422, 429, 499, 500, 502, 503, 504, 0,
+  200, 400, 401, 402, 403, 404, 405, 408, 413, 415, 422, 429, 499, 500, 502, 503, 504, 508, 0,
 ] as const;
 
 export const TOKEN_KINDS = [

@@ -22,5 +22,8 @@ export interface KeyStore {
   update(id: string, change: KeyChange): StoredKey | null | Promise<StoredKey | null>;
   /** Takes over the recording of what a run of the process spends; whoever did it before can no more. */
   takeUsage(runId: string): UsageWriter | Promise<UsageWriter>;
+  /** Housekeeping, asked for now and then; takes no longer than a batch of usage. */
+  maintain(): void | Promise<void>;
+  /** Everything stored is where the next start, and a copy, find it. No call may follow. */
   close(): void | Promise<void>;
 }

@@ -8,10 +8,17 @@ export type StorageCall =
   | { readonly op: 'create'; readonly key: NewKey }
   | { readonly op: 'update'; readonly id: string; readonly change: KeyChange }
   /** Everything spent so far is stored when this is answered. */
-  | { readonly op: 'flush' };
+  | { readonly op: 'flush' }
+  /** The last call: the database is closed when this is answered. */
+  | { readonly op: 'close' };
+
+/** How long a caller waits for an answer. */
+export const DEADLINE_MS = 5_000;
 
 export interface StorageRequest {
   readonly id: number;
+  /** `Date.now()`: threads have no other clock in common. What comes too late is not done any more. */
+  readonly askedAtMs: number;
   readonly call: StorageCall;
 }
 

@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import { heartbeatOf, type SharedMemory } from '../shared/memory-map.ts';
 import { ownThreadId } from '../shared/thread-clock.ts';
 import type { KeyRecord, StoredKey } from './key-record.ts';
-import type { KeyStore } from './key-store.ts';
+import { PATIENCE_MS, PatientStore } from './patient-store.ts';
 import type { StorageCall, StorageReply, StorageRequest, StorageResult } from './protocol.ts';
 import { SlotBook } from './slots.ts';
 import { SpendSweep, sweepPauseMs } from './spend-sweep.ts';
-import { SqliteStore } from './sqlite-store.ts';
+import { isLock, SqliteStore } from './sqlite-store.ts';
+import { Turns } from './turns.ts';
 
 export type ToStorage =
   | { readonly type: 'start'; readonly dataDir: string; readonly memory: SharedMemory }
@@ -19,40 +20,51 @@ export type FromStorage =
   | { readonly type: 'behind'; readonly message: string };
 
 const BEAT_MS = 100;
+const MAINTAIN_MS = 10_000;
+/** Another process that starts, or a migration, may hold the database for so long before a start fails. */
+const OPEN_PATIENCE_MS = 30_000;
 
 /** The calls of the protocol, answered from a store and the slot book. */
 class StorageDesk {
-  readonly #store: KeyStore;
+  readonly #store: PatientStore;
   readonly #slots: SlotBook;
   readonly sweep: SpendSweep;
 
-  constructor(memory: SharedMemory, store: KeyStore) {
+  constructor(memory: SharedMemory, store: PatientStore) {
     this.#store = store;
     this.#slots = new SlotBook(memory);
     this.sweep = new SpendSweep(memory, this.#slots, store);
   }
 
-  async perform(call: StorageCall): Promise<StorageResult> {
+  /** Locks are waited for until `untilMs` of `performance.now()`. */
+  async perform(call: StorageCall, untilMs: number): Promise<StorageResult> {
     switch (call.op) {
       case 'findByHash': {
-        const key = await this.#store.findByHash(call.hash);
+        const key = await this.#store.findByHash(call.hash, untilMs);
         // Only a key that is presented needs a place in the money table.
         return key === null ? null : { ...key, slot: this.#slots.give(key) };
       }
       case 'findById':
-        return this.#known(await this.#store.findById(call.id));
+        return this.#known(await this.#store.findById(call.id, untilMs));
       case 'list':
-        return (await this.#store.list()).map((key) => this.#placed(key));
+        return (await this.#store.list(untilMs)).map((key) => this.#placed(key));
       case 'create':
-        return this.#placed(await this.#store.create(call.key));
+        return this.#placed(await this.#store.create(call.key, untilMs));
       case 'update':
-        return this.#known(await this.#store.update(call.id, call.change));
+        return this.#known(await this.#store.update(call.id, call.change, untilMs));
       case 'flush':
         await this.sweep.run();
+        return null;
+      case 'close':
+        await this.#store.close();
         return null;
       default:
         return call satisfies never;
     }
+  }
+
+  async maintain(): Promise<void> {
+    await this.#store.maintain();
   }
 
   #placed(key: StoredKey): KeyRecord {
@@ -64,51 +76,79 @@ class StorageDesk {
   }
 }
 
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 /** The storage thread: the only one that runs a query. Answers the function that takes its messages. */
 export function storageThread(send: (message: FromStorage) => void): (message: ToStorage) => void {
-  let desk: StorageDesk | null = null;
+  const opened = Promise.withResolvers<StorageDesk>();
+  // A thread that cannot open its database says so once, and to every call.
+  opened.promise.catch(() => {});
+  let closed = false;
 
+  const perform = async ({ askedAtMs, call }: StorageRequest): Promise<StorageResult> => {
+    const desk = await opened.promise;
+    if (closed) throw new Error('storage is closed');
+    if (call.op === 'close') closed = true;
+    // A clock that was set must not make anybody wait for longer.
+    const ageMs = Math.max(0, Date.now() - askedAtMs);
+    if (ageMs >= PATIENCE_MS && call.op !== 'flush' && call.op !== 'close')
+      throw new Error('storage came to this call too late to do it');
+    return desk.perform(call, performance.now() + PATIENCE_MS - ageMs);
+  };
   const connect = (port: MessagePort): void => {
-    const answer = async ({ id, call }: StorageRequest): Promise<void> => {
+    const answer = async (request: StorageRequest): Promise<void> => {
+      const { id } = request;
       let reply: StorageReply;
       try {
-        if (desk === null) throw new Error('storage has not started');
-        reply = { id, ok: true, result: await desk.perform(call) };
+        reply = { id, ok: true, result: await perform(request) };
       } catch (error) {
-        reply = { id, ok: false, message: error instanceof Error ? error.message : String(error) };
+        reply = { id, ok: false, message: messageOf(error) };
       }
       port.postMessage(reply);
     };
     port.onmessage = (event: MessageEvent<StorageRequest>) => void answer(event.data);
   };
 
-  const sweepForever = async (sweep: SpendSweep): Promise<never> => {
+  const sweepForever = async (sweep: SpendSweep): Promise<void> => {
     for (;;) {
       let workedMs: number | null = null;
       try {
         workedMs = await sweep.run();
       } catch (error) {
-        send({ type: 'behind', message: error instanceof Error ? error.message : String(error) });
+        if (closed) return;
+        send({ type: 'behind', message: messageOf(error) });
       }
       await Bun.sleep(sweepPauseMs(workedMs));
     }
   };
+  const maintain = async (desk: StorageDesk): Promise<void> => {
+    // What goes wrong here does so with the next write, too, and is told there.
+    if (!closed) await desk.maintain().catch(() => {});
+  };
+
+  const start = async (dataDir: string, memory: SharedMemory): Promise<void> => {
+    const beat = heartbeatOf(memory, 'storage');
+    memory.threadIds[beat] = ownThreadId();
+    // From the first moment on: to wait for a lock is no reason to be taken for stuck.
+    setInterval(() => Atomics.add(memory.heartbeats, beat, 1), BEAT_MS);
+    try {
+      const store = await new Turns(isLock).run(
+        () => new SqliteStore(join(dataDir, 'tokenrouter.db')),
+        performance.now() + OPEN_PATIENCE_MS,
+      );
+      const desk = new StorageDesk(memory, new PatientStore(store, isLock));
+      opened.resolve(desk);
+      void sweepForever(desk.sweep);
+      setInterval(() => void maintain(desk), MAINTAIN_MS);
+      send({ type: 'started' });
+    } catch (error) {
+      opened.reject(error);
+      send({ type: 'failed', message: messageOf(error) });
+    }
+  };
 
   return (message) => {
-    if (message.type === 'connect') {
-      connect(message.port);
-      return;
-    }
-    try {
-      desk = new StorageDesk(message.memory, new SqliteStore(join(message.dataDir, 'tokenrouter.db')));
-    } catch (error) {
-      send({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
-      return;
-    }
-    const beat = heartbeatOf(message.memory, 'storage');
-    message.memory.threadIds[beat] = ownThreadId();
-    setInterval(() => Atomics.add(message.memory.heartbeats, beat, 1), BEAT_MS);
-    void sweepForever(desk.sweep);
-    send({ type: 'started' });
+    if (message.type === 'connect') connect(message.port);
+    else void start(message.dataDir, message.memory);
   };
 }

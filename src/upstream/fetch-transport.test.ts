@@ -154,7 +154,7 @@ test('head and body are told as they are, methods without a body included', asyn
 
 secure('the environment cannot switch the check of certificates off', async () => {
   const script = `
-    import { FetchTransport } from ${JSON.stringify(new URL('fetch-transport.ts', import.meta.url).pathname)};
+    import { FetchTransport } from ${JSON.stringify(new URL('fetch-transport.ts', import.meta.url).href)};
     const transport = new FetchTransport({
       proxyUrl: null,
       limits: { maxIdle: 1, idleTimeoutMs: 1000 },

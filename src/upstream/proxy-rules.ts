@@ -63,6 +63,11 @@ function isLoopback(host: string): boolean {
     name === 'localhost' ||
     name.endsWith('.localhost') ||
     name === '::1' ||
+    // An IPv4 address in IPv6, as a URL has it.
+    name.startsWith('::ffff:7f') ||
+    // All of this machine's addresses: connected to, it is loopback.
+    name === '0.0.0.0' ||
+    name === '::' ||
     (isIP(name) === 4 && name.startsWith('127.'))
   );
 }

@@ -5,7 +5,7 @@ import { ProtocolError } from '../http1/protocol-error.ts';
 import { SseParser, SseTooLargeError } from './sse.ts';
 import { parsePlainly, type PlainBlock } from './testing/sse-plain.ts';
 
-const VECTORS = new URL('../../../shared/cases/http/sse_vectors.json', import.meta.url).pathname;
+const VECTORS = Bun.fileURLToPath(new URL('../../../shared/cases/http/sse_vectors.json', import.meta.url));
 
 interface Options {
   readonly flush?: boolean;

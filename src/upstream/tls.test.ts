@@ -82,7 +82,7 @@ secure('any other certificate is refused before a byte of the request is written
 
 secure('the environment cannot switch the check off', async () => {
   const script = `
-    import { UpstreamClient } from ${JSON.stringify(new URL('client.ts', import.meta.url).pathname)};
+    import { UpstreamClient } from ${JSON.stringify(new URL('client.ts', import.meta.url).href)};
     const client = new UpstreamClient({
       limits: { maxIdle: 1, maxIdlePerHost: 1, maxPerHost: 1, idleTimeoutMs: 1000 },
       timeouts: { connectMs: 9000, firstByteMs: 9000, idleMs: 9000, totalMs: 9000 },
