@@ -13,11 +13,7 @@ export interface BodyAccount {
  * The body of a JSON request, whole; at once where it has come already. Throws a 415 for other content; what reading it
  * fails with, at once or later, goes through {@link readFailure}.
  */
-export function readBody(
-  request: Incoming,
-  maxBytes: number,
-  account: BodyAccount | null,
-): Uint8Array | Promise<Uint8Array> {
+export function readBody(request: Incoming, maxBytes: number): Uint8Array | Promise<Uint8Array> {
   const { fields } = request;
   const type = fields.get('content-type');
   if (type !== null && !isJson(type)) {
@@ -30,10 +26,7 @@ export function readBody(
   if (encoding !== null && encoding !== 'identity') {
     throw new GatewayError('unsupported_media_type', 'Compressed request bodies are not supported.');
   }
-  const body = request.readBody(maxBytes);
-  if (body instanceof Promise && account !== null)
-    request.meterBody(account.bodies.open(request, account.slot));
-  return body;
+  return request.readBody(maxBytes);
 }
 
 /** {@link readBody} for who waits in any case; rejects with a GatewayError. */
@@ -43,7 +36,10 @@ export async function wholeBody(
   account: BodyAccount | null = null,
 ): Promise<Uint8Array> {
   try {
-    return await readBody(request, maxBytes, account);
+    const body = readBody(request, maxBytes);
+    if (body instanceof Promise && account !== null)
+      request.meterBody(account.bodies.open(request, account.slot));
+    return await body;
   } catch (cause) {
     throw readFailure(cause, maxBytes);
   }

@@ -110,9 +110,10 @@ class Arrival {
       this.#generation = keys.generation;
       admission.checkOpen();
       checkQuota(key, quota);
-      const reading = readBody(this.#request, maxBodyBytes, { bodies, slot: key.slot });
+      const reading = readBody(this.#request, maxBodyBytes);
       if (!(reading instanceof Promise)) this.#admit(key, reading);
       else {
+        this.#request.meterBody(bodies.open(this.#request, key.slot));
         reading.then(
           (body) => this.#resume(key, body),
           (thrown: unknown) => this.#refuse(thrown),
@@ -125,7 +126,7 @@ class Arrival {
 
   /** A body that was waited for has come: the key may have been changed or revoked meanwhile. */
   #resume(key: KnownKey, body: Uint8Array): void {
-    const { keys, wallClockMs } = this.#deps;
+    const { keys, quota, wallClockMs } = this.#deps;
     const goOn = (renewed: KnownKey): void => {
       this.#generation = keys.generation;
       if (this.#request.over)
@@ -133,6 +134,7 @@ class Arrival {
           'client_closed_request',
           'The client left before its key was looked up again.',
         );
+      checkQuota(renewed, quota);
       this.#admit(renewed, body);
     };
     try {
@@ -147,21 +149,10 @@ class Arrival {
   /** The whole body is here: only from now on does the request take a place. */
   #admit(key: KnownKey, body: Uint8Array): void {
     try {
-      const {
-        admission,
-        dialect,
-        dedupScope,
-        largeBodies,
-        now,
-        pipeline,
-        quota,
-        rates,
-        routePath,
-        wallClockMs,
-      } = this.#deps;
+      const { admission, dialect, dedupScope, largeBodies, now, pipeline, rates, routePath, wallClockMs } =
+        this.#deps;
       const request = this.#request;
       const bodyAtMs = now();
-      checkQuota(key, quota);
       const place = admission.enter();
       this.#place = place;
       rates?.admit(key, wallClockMs());
