@@ -1,7 +1,8 @@
-import { describe, expect, test } from 'bun:test';
+import { expect, test } from 'bun:test';
 import { CLAUDE, GPT, startSetting } from './support/anthropic.ts';
 import { AgentHome, agentsMissing, claudeCode, pi } from './support/agents.ts';
 import { settledUsd } from './support/money.ts';
+import { skipUnless } from './support/skip-unless.ts';
 
 /** Agents as they are installed from npm, in a conversation with tools that several launches go on with. */
 
@@ -13,7 +14,7 @@ const cases = [claudeCode, pi].flatMap((agent) =>
   [CLAUDE, GPT].map((model) => [agent.name, model, agent] as const),
 );
 
-describe.skipIf(missing !== null)('an agent', () => {
+skipUnless(missing === null, 'without the agents of npm').describe('an agent', () => {
   test.each(cases)(
     '%s on %s',
     async (name, model, agent) => {

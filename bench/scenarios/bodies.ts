@@ -93,7 +93,7 @@ export const bodies: Scenario = {
       ],
       notes: hasRecordedConversation
         ? []
-        : ['cases absent: bodies grow from a made-up conversation, not from the recorded one.'],
+        : ['../shared/cases is absent: bodies grow from a made-up conversation, not from the recorded one.'],
       samples: [],
     };
   },
