@@ -30,7 +30,7 @@ dev: setup
 	@$(BUN) src/main.ts serve --dev
 
 test: setup
-	@$(BUN) test --timeout 60000
+	@"$(BUN)" test/run.ts
 
 build: setup
 	@mkdir -p dist

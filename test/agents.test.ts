@@ -1,7 +1,8 @@
-import { describe, expect, test } from 'bun:test';
+import { expect, test } from 'bun:test';
 import { CLAUDE, GPT, startSetting } from './support/anthropic.ts';
 import { AgentHome, agentsMissing, claudeCode, pi } from './support/agents.ts';
 import { settledUsd } from './support/money.ts';
+import { skipUnless } from './support/skip-unless.ts';
 
 /** Agents as they are installed from npm, in a conversation with tools that several launches go on with. */
 
@@ -12,6 +13,8 @@ const LAUNCHES = 3;
 const cases = [claudeCode, pi].flatMap((agent) =>
   [CLAUDE, GPT].map((model) => [agent.name, model, agent] as const),
 );
+
+const withAgents = skipUnless(missing === null, 'without the agents of npm');
 
 /** What the simulator says to one tool result. */
 const saidTo = (result: string): string =>
@@ -24,7 +27,7 @@ interface Upstream {
   readonly tools: readonly unknown[];
 }
 
-describe.skipIf(missing !== null)('Claude Code, which thinks and asks for 32,000 tokens, ends a task', () => {
+withAgents.describe('Claude Code, which thinks and asks for 32,000 tokens, ends a task', () => {
   test.each([
     ['gpt-4o', 16_384, undefined],
     ['gpt-5.2', 32_000, 'high'],
@@ -71,7 +74,7 @@ describe.skipIf(missing !== null)('Claude Code, which thinks and asks for 32,000
   );
 });
 
-describe.skipIf(missing !== null)('an agent', () => {
+withAgents.describe('an agent', () => {
   test.each(cases)(
     '%s on %s',
     async (name, model, agent) => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { CHAT, MESSAGES, startSetting, type Json, type Setting } from './support/anthropic.ts';
-import { caseLines, casesPresent } from './support/cases.ts';
+import { caseLines, casesPresent, withCases } from './support/cases.ts';
 import {
   markedAtEnd,
   markedUsers,
@@ -129,7 +129,7 @@ function expectAsUnlimited(sent: Reading, ideal: Reading): void {
   expect(shareOf(sent)).toBeGreaterThanOrEqual(shareOf(ideal) - TOLERANCE);
 }
 
-describe.skipIf(!casesPresent)('a conversation without marks reads what unlimited memory would', () => {
+withCases.describe('a conversation without marks reads what unlimited memory would', () => {
   for (const claude of [OPUS, HAIKU])
     test.each(corpora)(`%s on ${claude.model}`, async (_, all) => {
       for (const turns of claude === OPUS ? all : all.slice(0, 4)) {
@@ -223,7 +223,7 @@ async function expectNoLess(turns: readonly Prompt[], wording: Wording, how: Sen
   expect(through.read).toBeGreaterThanOrEqual(without.read);
 }
 
-describe.skipIf(!casesPresent)("a client's own marks never read less than without the gateway", () => {
+withCases.describe("a client's own marks never read less than without the gateway", () => {
   const prompts = conversations.map((turns) => turns.map(promptOf));
   // What comes later in the long ones tells no more.
   const some = prompts.map((turns) => turns.slice(0, 6));

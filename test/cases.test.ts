@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
-import { CASES, casesPresent } from './support/cases.ts';
+import { CASES, casesPresent, withCases } from './support/cases.ts';
 import { configFile } from './support/config-file.ts';
 import { startGateway, type Gateway } from './support/gateway.ts';
 import {
@@ -155,7 +155,7 @@ function expectFaithful({ name, body }: Case, sentText: string): void {
   expect(itemsOf(memberOf(sent, 'tools')).map(writeRaw)).toEqual(tools.map(writeRaw));
 }
 
-describe.skipIf(!casesPresent)('every request of the cases', () => {
+withCases.describe('every request of the cases', () => {
   /** Sends all in their order; answers what the vendor got. */
   async function inOrder(): Promise<string[]> {
     const upstream: string[] = [];
@@ -202,7 +202,7 @@ describe.skipIf(!casesPresent)('every request of the cases', () => {
   });
 });
 
-describe.skipIf(!casesPresent)('naughty strings', () => {
+withCases.describe('naughty strings', () => {
   const naughty = casesPresent
     ? (JSON.parse(readFileSync(join(CASES, 'json/blns/blns.json'), 'utf8')) as string[])
     : [];

@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test';
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from './support/config-file.ts';
+import { skipUnless } from './support/skip-unless.ts';
 
 const ROOT = join(import.meta.dir, '..');
 
@@ -36,7 +37,7 @@ function program(path: string, text: string): void {
 
 const make = Bun.which('make') ?? '';
 
-test.skipIf(make === '')(
+skipUnless(make !== '', 'without make').test(
   'make works under a path with a space, with the Bun of npm and with one that is installed',
   async () => {
     const folder = join(temporaryFolder(), 'a b', 'c');
@@ -61,18 +62,21 @@ test.skipIf(make === '')(
   },
 );
 
-test.skipIf(Bun.which('git') === null)('files with keys in them are not committed by accident', async () => {
-  const folder = temporaryFolder();
-  await run(['git', 'init', '--quiet'], folder);
-  copyFileSync(join(ROOT, '.gitignore'), join(folder, '.gitignore'));
-  const secret = [
-    '.env',
-    '.env.local',
-    'deployments/.env',
-    'data/admin-token',
-    'deployments/data/tokenrouter.db',
-  ];
-  const tracked = ['.env.example', 'deployments/docker-compose.yml'];
-  const { stdout } = await run(['git', 'check-ignore', ...secret, ...tracked], folder);
-  expect(stdout.trim().split('\n')).toEqual(secret);
-});
+skipUnless(Bun.which('git') !== null, 'without git').test(
+  'files with keys in them are not committed by accident',
+  async () => {
+    const folder = temporaryFolder();
+    await run(['git', 'init', '--quiet'], folder);
+    copyFileSync(join(ROOT, '.gitignore'), join(folder, '.gitignore'));
+    const secret = [
+      '.env',
+      '.env.local',
+      'deployments/.env',
+      'data/admin-token',
+      'deployments/data/tokenrouter.db',
+    ];
+    const tracked = ['.env.example', 'deployments/docker-compose.yml'];
+    const { stdout } = await run(['git', 'check-ignore', ...secret, ...tracked], folder);
+    expect(stdout.trim().split('\n')).toEqual(secret);
+  },
+);

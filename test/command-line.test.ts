@@ -5,6 +5,7 @@ import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
 import { runToEnd } from './support/command.ts';
 import { temporaryFolder } from './support/config-file.ts';
 import { ADMIN_TOKEN, startGateway, type Gateway } from './support/gateway.ts';
+import { skipUnless } from './support/skip-unless.ts';
 
 let simulator: Simulator;
 let gateway: Gateway;
@@ -118,7 +119,7 @@ describe('the command line', () => {
   });
 
   // Elsewhere that address must be set up first.
-  test.skipIf(process.platform !== 'linux')(
+  skipUnless(process.platform === 'linux', 'off Linux, where 127.0.0.2 must be set up first').test(
     'reaches a gateway that binds one address alone, by HOST',
     async () => {
       await using other = await startGateway({ env: { ...upstream(), HOST: '127.0.0.2' } });

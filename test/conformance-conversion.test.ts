@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { compare, counted, isTold, replayAll, replayOtherwise } from './conformance/compare.ts';
 import { deferredFixtures, fixtures } from './conformance/fixtures.ts';
 import { exchanges, record, recordsOf, type Json, type Recorded } from './conformance/recorded.ts';
 import { Stage } from './conformance/stage.ts';
-import { casesPresent } from './support/cases.ts';
+import { casesPresent, withCases } from './support/cases.ts';
 
 // Reason of every skip here: the cases lie beside the repository and are not copied into it.
 
@@ -70,7 +70,7 @@ function forMessages(id: string, type: string): unknown {
   return { type: 'error', error: { type, message, ...details } };
 }
 
-describe.skipIf(!casesPresent)('a recorded answer means the same to clients of the other dialect', () => {
+withCases.describe('a recorded answer means the same to clients of the other dialect', () => {
   test('Messages as Chat Completions', async () => {
     const answers = answersOf(exchanges).filter(isMessages);
     expect(answers).toHaveLength(179);
@@ -140,7 +140,7 @@ describe.skipIf(!casesPresent)('a recorded answer means the same to clients of t
   });
 });
 
-describe.skipIf(!casesPresent)('answers from the tests of an SDK', () => {
+withCases.describe('answers from the tests of an SDK', () => {
   test('are replayed, or of a route that the gateway does not have', () => {
     expect(deferredFixtures()).toEqual({ 'openai/responses': 59 });
     expect(answersOf(fixtures)).toHaveLength(96);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { afterAll, beforeAll, expect, test } from 'bun:test';
 import {
   exchanges,
   list,
@@ -10,7 +10,7 @@ import {
   type Recorded,
 } from './conformance/recorded.ts';
 import { CHAT, Stage } from './conformance/stage.ts';
-import { casesPresent } from './support/cases.ts';
+import { casesPresent, withCases } from './support/cases.ts';
 
 // Reason of every skip here: the cases lie beside the repository and are not copied into it.
 
@@ -83,7 +83,7 @@ function toldTokens(one: Recorded): [input: number, cached: number, output: numb
   return [count(usage['prompt_tokens']) - cached - written, cached, count(usage['completion_tokens'])];
 }
 
-describe.skipIf(!casesPresent)('every recorded exchange', () => {
+withCases.describe('every recorded exchange', () => {
   test('is replayed, or of a route that the gateway does not have', () => {
     const deferred: Record<string, number> = {};
     for (const row of rows.filter((one) => !served(one))) {

@@ -7,6 +7,7 @@ import { METRICS, type MetricName } from '../src/telemetry/catalogue.ts';
 import { eventually, startGateway, type Gateway } from './support/gateway.ts';
 import { meeting } from './support/meeting.ts';
 import { freePort, startPrometheus } from './support/prometheus.ts';
+import { skipUnless } from './support/skip-unless.ts';
 
 const FOLDER = join(import.meta.dir, '../deployments');
 const read = (path: string): string => readFileSync(join(FOLDER, path), 'utf8');
@@ -234,9 +235,8 @@ test('the alert rules watch metrics that exist', () => {
 
 const promtool = Bun.which('promtool');
 const prometheus = Bun.which('prometheus');
-const programsPresent = promtool !== null && prometheus !== null;
-if (!programsPresent)
-  console.log('skipped: prometheus and promtool are not installed (Debian package prometheus)');
+const withPromtool = skipUnless(promtool !== null, 'without promtool');
+const withPrometheus = skipUnless(promtool !== null && prometheus !== null, 'without prometheus');
 
 async function run(command: readonly string[], input = ''): Promise<{ code: number; output: string }> {
   const child = Bun.spawn([...command], {
@@ -253,7 +253,7 @@ async function run(command: readonly string[], input = ''): Promise<{ code: numb
   return { code, output: output + errors };
 }
 
-describe.skipIf(!programsPresent)('promtool', () => {
+withPromtool.describe('promtool', () => {
   test.each([
     ['check', 'config', 'prometheus.yml'],
     ['check', 'rules', 'alerts.yml'],
@@ -336,7 +336,7 @@ describe('with a gateway that runs', () => {
     expect(await exitCode(String(await freePort()))).toBe(1);
   });
 
-  test.skipIf(!programsPresent)('its metrics are what promtool holds for well made', async () => {
+  withPromtool.test('its metrics are what promtool holds for well made', async () => {
     const { code, output } = await run(
       [promtool!, 'check', 'metrics'],
       await (await fetch(`${gateway.url}/metrics`)).text(),
@@ -344,7 +344,7 @@ describe('with a gateway that runs', () => {
     expect([code, output]).toEqual([0, '']);
   });
 
-  test.skipIf(!programsPresent)(
+  withPrometheus.test(
     'Prometheus scrapes it, evaluates the rules and answers every expression of the dashboard',
     async () => {
       const { key } = await gateway.createKey();

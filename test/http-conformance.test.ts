@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
-import { CASES, casesPresent } from './support/cases.ts';
+import { CASES, casesPresent, withCases } from './support/cases.ts';
 import { expectHealthy } from './support/errors.ts';
 import { eventually, startGateway, type Gateway } from './support/gateway.ts';
 import { openRaw, sendRaw, statusOf } from './support/raw-http.ts';
@@ -42,7 +42,7 @@ const firstStatus = (text: string): number => Number(/^HTTP\/1\.[01] (\d{3})/.ex
 const within = (status: number, ranges: readonly (readonly [number, number])[]): boolean =>
   ranges.some(([low, high]) => status >= low && status <= high);
 
-describe.skipIf(!casesPresent)('HTTP/1.1 cases', () => {
+withCases.describe('HTTP/1.1 cases', () => {
   test('all of them are here', () => {
     expect(cases).toHaveLength(32);
   });

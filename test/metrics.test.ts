@@ -3,6 +3,7 @@ import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
 import { configFile } from './support/config-file.ts';
 import { parseExposition, type Exposition, type Sample } from './support/exposition.ts';
 import { eventually, startGateway, type Gateway } from './support/gateway.ts';
+import { skipUnless } from './support/skip-unless.ts';
 
 /** The catalogue that dashboards rely on: labels of each, without the prefix. A ledger's is not here: there is none yet. */
 const CATALOGUE: Readonly<Record<string, readonly [type: string, ...labels: string[]]>> = {
@@ -170,8 +171,7 @@ describe('the catalogue', () => {
   });
 
   const promtool = Bun.which('promtool');
-  if (promtool === null) console.log('skipped: promtool is not installed (Debian package prometheus)');
-  test.skipIf(promtool === null)('passes promtool', async () => {
+  skipUnless(promtool !== null, 'without promtool').test('passes promtool', async () => {
     const text = await (await fetch(`${gateway.url}/metrics`)).text();
     const child = Bun.spawn([promtool!, 'check', 'metrics'], {
       stdin: new Blob([text]),

@@ -34,6 +34,8 @@ const MAY_IMPORT_BENCH = new Set(['src/main.ts', 'src/primary/dev-upstream.ts'])
 const MAX_LINES = 400;
 const LEFT_FOR_LATER = /\b(TODO|FIXME|XXX|HACK)\b|@ts-(ignore|expect-error|nocheck)/;
 const UNTYPED = /\bas any\b|: any\b|<any>/;
+/** `skipUnless` of test/support is the way to skip: it has a reason. */
+const SILENT_SKIP = /\b(?:test|it|describe)(?:\.\w+)*\.(?:skip|skipIf|if|todo|todoIf|only)\(/;
 const withoutComment = (line: string): string => line.replace(/(^|\s)(\/\/|\/?\*).*/, '');
 
 function files(folder: string): string[] {
@@ -110,6 +112,15 @@ describe('tidy', () => {
             : [],
         ),
     );
+    expect(wrong).toEqual([]);
+  });
+
+  test('a test that is skipped says why', () => {
+    const wrong = ['src', 'bench', 'test']
+      .flatMap(files)
+      .filter(
+        (path) => path.endsWith('.test.ts') && SILENT_SKIP.test(readFileSync(join(ROOT, path), 'utf8')),
+      );
     expect(wrong).toEqual([]);
   });
 

@@ -57,10 +57,11 @@ tracker.on('reqError', (error: Error) => {
   recorder.failed(error.message, nowMs, nowMs);
 });
 
-recorder.maxInFlight = plan.connections;
 setTimeout(() => {
   const cpuAtStart = process.cpuUsage();
-  recorder.openWindow(performance.now());
+  const nowMs = performance.now();
+  recorder.openWindow(nowMs);
+  recorder.inFlight(plan.connections, nowMs);
   say({ kind: 'mark', mark: 'window-start' });
   setTimeout(() => {
     const cpu = process.cpuUsage(cpuAtStart);

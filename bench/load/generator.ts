@@ -118,6 +118,7 @@ export class Generator implements ConnectionOwner {
     if (this.#stage === 'warming' && nowMs >= this.#windowFromMs) {
       this.#stage = 'measuring';
       this.#cpuAtStart = process.cpuUsage();
+      this.#recorder.inFlight(this.#inFlight, nowMs);
       this.#onMark('window-start');
     } else if (this.#stage === 'measuring' && nowMs >= this.#windowToMs) {
       this.#stage = 'cooling';
@@ -177,7 +178,7 @@ export class Generator implements ConnectionOwner {
     }
     this.#requests++;
     this.#inFlight++;
-    if (this.#inFlight > this.#recorder.maxInFlight) this.#recorder.maxInFlight = this.#inFlight;
+    this.#recorder.inFlight(this.#inFlight, nowMs);
     const { leaderDueMs } = this.#picker;
     connection.send(this.#template.bytes, dueMs, nowMs, leaderDueMs);
     this.#recorder.sent(dueMs, nowMs, leaderDueMs >= 0);

@@ -69,6 +69,16 @@ export interface WindowPart {
   readonly event: LatencySummary;
 }
 
+/** Counts of a whole load, before, in and after its window: what the upstream's counts, which know no window, compare with. */
+export interface CountsInAll {
+  readonly sent: number;
+  /** Those of `sent` that repeat an earlier one. */
+  readonly duplicates: number;
+  readonly answered: number;
+  /** Those of `answered` that came by following another call. */
+  readonly followers: number;
+}
+
 /**
  * What a load process found. Counts are of the measured window: by the time an answer came in a closed loop, by the time a
  * request was due in an open one.
@@ -76,8 +86,7 @@ export interface WindowPart {
 export interface LoadResult {
   readonly windowMs: number;
   readonly sent: number;
-  /** Before, in and after the window. */
-  readonly sentInAll: number;
+  readonly inAll: CountsInAll;
   readonly answered: number;
   /** Answers that came between the two marks, whenever they were asked for: what CPU time is divided by. */
   readonly answeredBetweenMarks: number;
@@ -93,6 +102,7 @@ export interface LoadResult {
     readonly none: number;
   };
   readonly duplicatesSent: number;
+  /** The most requests under way in the window. */
   readonly maxInFlight: number;
   /** CPU time of the load process between the marks. */
   readonly generatorCpuUs: number;

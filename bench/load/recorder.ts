@@ -37,13 +37,13 @@ export class Recorder {
   #fromMs = Infinity;
   #toMs = Infinity;
   #sent = 0;
-  #sentInAll = 0;
+  readonly #inAll = { sent: 0, duplicates: 0, answered: 0, followers: 0 };
   #answered = 0;
   #answeredBetweenMarks = 0;
   #eventsBetweenMarks = 0;
   #bytesBetweenMarks = 0;
   #duplicatesSent = 0;
-  maxInFlight = 0;
+  #maxInFlight = 0;
 
   constructor(windowMs: number, parts: number, openLoop: boolean) {
     this.#windowMs = windowMs;
@@ -68,14 +68,22 @@ export class Recorder {
   }
 
   sent(dueMs: number, nowMs: number, isDuplicate: boolean): void {
-    this.#sentInAll++;
+    this.#inAll.sent++;
+    if (isDuplicate) this.#inAll.duplicates++;
     if (!this.#owns(dueMs, nowMs)) return;
     this.#sent++;
     if (isDuplicate) this.#duplicatesSent++;
     this.#record('lag', dueMs, (nowMs - dueMs) * 1000);
   }
 
+  /** How many are under way: as the window begins, and whenever there is one more. */
+  inFlight(count: number, nowMs: number): void {
+    if (count > this.#maxInFlight && this.#inWindow(nowMs)) this.#maxInFlight = count;
+  }
+
   answered(answer: Answer, nowMs: number): void {
+    this.#inAll.answered++;
+    if (answer.role === 'follower') this.#inAll.followers++;
     if (this.#inWindow(nowMs)) this.#answeredBetweenMarks++;
     if (!this.#owns(answer.dueMs, nowMs)) return;
     const atMs = this.#openLoop ? answer.dueMs : nowMs;
@@ -132,7 +140,7 @@ export class Recorder {
     return {
       windowMs: this.#windowMs,
       sent: this.#sent,
-      sentInAll: this.#sentInAll,
+      inAll: this.#inAll,
       answered: this.#answered,
       answeredBetweenMarks: this.#answeredBetweenMarks,
       eventsBetweenMarks: this.#eventsBetweenMarks,
@@ -140,7 +148,7 @@ export class Recorder {
       errors: this.#errors,
       dedup: this.#dedup,
       duplicatesSent: this.#duplicatesSent,
-      maxInFlight: this.maxInFlight,
+      maxInFlight: this.#maxInFlight,
       generatorCpuUs,
       histograms: {
         latency: encodeHistogram(this.#total.latency),

@@ -36,14 +36,14 @@ test('values outside the range are kept at its ends', () => {
   expect(summary.maxMs).toBeGreaterThan(119_000);
 });
 
-test('nothing recorded is zeroes with a count of zero', () => {
+test('where nothing was recorded there are no figures, which is not the same as fast', () => {
   expect(summarize(createHistogram())).toEqual({
     count: 0,
-    meanMs: 0,
-    p50Ms: 0,
-    p90Ms: 0,
-    p99Ms: 0,
-    p999Ms: 0,
-    maxMs: 0,
+    meanMs: Number.NaN,
+    p50Ms: Number.NaN,
+    p90Ms: Number.NaN,
+    p99Ms: Number.NaN,
+    p999Ms: Number.NaN,
+    maxMs: Number.NaN,
   });
 });

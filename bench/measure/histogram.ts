@@ -35,7 +35,7 @@ export function mergeEncoded(encoded: readonly string[]): HdrHistogram {
   return merged;
 }
 
-/** The figures a report needs, in milliseconds. */
+/** The figures a report needs, in milliseconds; `NaN` where `count` is 0. */
 export interface LatencySummary {
   readonly count: number;
   readonly meanMs: number;
@@ -46,18 +46,18 @@ export interface LatencySummary {
   readonly maxMs: number;
 }
 
-/** Percentiles of one histogram; zeroes where nothing was recorded (then `count` is 0). */
+/** Percentiles of one histogram. */
 export function summarize(histogram: HdrHistogram): LatencySummary {
   const ms = (us: number): number => Math.round(us) / 1000;
   const at = (percentile: number): number =>
-    histogram.totalCount === 0 ? 0 : ms(histogram.getValueAtPercentile(percentile));
+    histogram.totalCount === 0 ? Number.NaN : ms(histogram.getValueAtPercentile(percentile));
   return {
     count: histogram.totalCount,
-    meanMs: histogram.totalCount === 0 ? 0 : ms(histogram.mean),
+    meanMs: histogram.totalCount === 0 ? Number.NaN : ms(histogram.mean),
     p50Ms: at(50),
     p90Ms: at(90),
     p99Ms: at(99),
     p999Ms: at(99.9),
-    maxMs: histogram.totalCount === 0 ? 0 : ms(histogram.maxValue),
+    maxMs: histogram.totalCount === 0 ? Number.NaN : ms(histogram.maxValue),
   };
 }

@@ -41,8 +41,10 @@ function firstLine(command: readonly string[], pattern: RegExp): string {
 
 /** Versions of all that takes part; `commit` ends in `+` where the work tree differs from it. */
 export function describeVersions(root: string, portkeyFolder: string): Versions {
-  const git = (...rest: string[]): string => firstLine(['git', '-C', root, ...rest], /^(\S+)/);
-  const dirty = git('status', '--porcelain', '--', 'src', 'workers', 'package.json') !== 'absent';
+  const git = (pattern: RegExp, ...rest: string[]): string =>
+    firstLine(['git', '-C', root, ...rest], pattern);
+  // Two letters a file, the first of them a space for what is changed and not yet staged.
+  const changed = git(/^( ?\S+) /, 'status', '--porcelain', '--', 'src', 'workers', 'package.json');
   let portkey = 'absent';
   try {
     const manifest: unknown = JSON.parse(readFileSync(`${portkeyFolder}/package.json`, 'utf8'));
@@ -51,7 +53,7 @@ export function describeVersions(root: string, portkeyFolder: string): Versions 
     // Not installed: its row is missing as well.
   }
   return {
-    tokenrouter: `${git('rev-parse', '--short=12', 'HEAD')}${dirty ? '+' : ''}`,
+    tokenrouter: `${git(/^(\S+)/, 'rev-parse', '--short=12', 'HEAD')}${changed === 'absent' ? '' : '+'}`,
     bun: Bun.version,
     node: firstLine(['node', '--version'], /v(\S+)/),
     nginx: firstLine(['nginx', '-v'], /nginx\/(\S+)/),

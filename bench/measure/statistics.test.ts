@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { fitLine, median, round3 } from './statistics.ts';
+import { fitLine, median, round3, share } from './statistics.ts';
 
 test('median takes the middle and leaves its input alone', () => {
   const values = [5, 1, 4];
@@ -8,6 +8,18 @@ test('median takes the middle and leaves its input alone', () => {
   expect(median([1, 2, 3, 10])).toBe(2.5);
   expect(median([7])).toBe(7);
   expect(median([])).toBeNaN();
+});
+
+test('a value that could not be had is not made up from the others', () => {
+  expect(median([1, Number.NaN, 3])).toBeNaN();
+  expect(median([Number.NaN, 1, 2])).toBeNaN();
+});
+
+test('a share of nothing is unknown, not zero', () => {
+  expect(share(1, 4)).toBe(0.25);
+  expect(share(0, 4)).toBe(0);
+  expect(share(0, 0)).toBeNaN();
+  expect(share(420_000, 0)).toBeNaN();
 });
 
 test('fitLine finds slope and intercept', () => {

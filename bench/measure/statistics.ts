@@ -1,11 +1,19 @@
-/** Middle value of a list; the mean of the two middle ones where their number is even. `NaN` for an empty list. */
+/**
+ * Middle value of a list; the mean of the two middle ones where their number is even. `NaN` for an empty list, and where one of
+ * the values is: what a round could not measure is not claimed from the others.
+ */
 export function median(values: readonly number[]): number {
-  if (values.length === 0) return Number.NaN;
+  if (values.length === 0 || values.some(Number.isNaN)) return Number.NaN;
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? Number.NaN;
   if (sorted.length % 2 === 1) return upper;
   return ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+}
+
+/** A part of a whole, or a sum per unit; `NaN` of nothing, since what was not measured is not zero. */
+export function share(part: number, whole: number): number {
+  return whole === 0 ? Number.NaN : part / whole;
 }
 
 /** Line of least squares through points (x, y). */

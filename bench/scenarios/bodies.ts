@@ -24,7 +24,11 @@ export const bodies: Scenario = {
     const image = costs.find(({ kind }) => kind === 'image');
     const reference = agents.find(({ bytes }) => bytes >= REFERENCE_BYTES);
     const beyond = agents.filter(({ bytes }) => bytes >= REFERENCE_BYTES);
-    const slopeUsPerKb = fitLine(beyond.map(({ bytes, wholeMs }) => [bytes / 1000, wholeMs * 1000])).slope;
+    // One body has no slope; a level line would meet any limit.
+    const slopeUsPerKb =
+      beyond.length < 2
+        ? Number.NaN
+        : fitLine(beyond.map(({ bytes, wholeMs }) => [bytes / 1000, wholeMs * 1000])).slope;
     const stages = Object.keys(costs[0]?.stagesMs ?? {});
     const conversions = costs.filter(({ conversionMs }) => conversionMs !== null);
     return {
@@ -89,7 +93,7 @@ export const bodies: Scenario = {
       ],
       notes: hasRecordedConversation
         ? []
-        : ['cases absent: bodies grow from a made-up conversation, not from the recorded one.'],
+        : ['../shared/cases is absent: bodies grow from a made-up conversation, not from the recorded one.'],
       samples: [],
     };
   },

@@ -1,59 +1,15 @@
 import { expect, test } from 'bun:test';
-import { createHistogram, encodeHistogram, recordUs, summarize } from '../measure/histogram.ts';
 import { medianOf, percentileCurve, ratioOf } from './compare.ts';
+import { fakeSample } from './sample-fixture.ts';
 import type { Sample } from './sample.ts';
 import { scenarios } from './registry.ts';
 
-function sample(
+const sample = (
   gateway: string,
   round: number,
   cpuUsPerRequest: number,
   latenciesUs: readonly number[] = [],
-): Sample {
-  const histogram = createHistogram();
-  for (const us of latenciesUs) recordUs(histogram, us);
-  const encoded = encodeHistogram(histogram);
-  const summary = summarize(histogram);
-  return {
-    gateway,
-    round,
-    variant: 'v',
-    requestsPerS: 0,
-    eventsPerS: 0,
-    gatewayCpuUs: 0,
-    upstreamCpuUs: 0,
-    generatorCpuUs: 0,
-    cpuUsPerRequest,
-    cpuUsPerEvent: 0,
-    rssMiB: 0,
-    rssSeries: [],
-    readyMs: 0,
-    sent: 0,
-    sentInAll: 0,
-    answered: 0,
-    errors: {},
-    errorCount: 0,
-    dedup: { leader: 0, follower: 0, off: 0, none: 0 },
-    duplicatesSent: 0,
-    maxInFlight: 0,
-    latency: summary,
-    overhead: summary,
-    follower: summary,
-    firstToken: summary,
-    event: summary,
-    lag: summary,
-    parts: [],
-    simulator: { received: 0, maxInFlight: 0, aborted: 0 },
-    histograms: {
-      latency: encoded,
-      overhead: encoded,
-      follower: encoded,
-      firstToken: encoded,
-      event: encoded,
-      lag: encoded,
-    },
-  };
-}
+): Sample => fakeSample({ gateway, round, cpuUsPerRequest }, latenciesUs);
 
 const cpu = (one: Sample): number => one.cpuUsPerRequest;
 

@@ -67,7 +67,7 @@ function describe(sample: Sample): string {
   const parts = [
     `${Math.round(sample.requestsPerS)} requests/s`,
     sample.eventsPerS > 0 ? `${Math.round(sample.eventsPerS)} events/s` : '',
-    `gateway ${sample.gatewayCpuUs === 0 ? '-' : (sample.eventsPerS > 0 ? sample.cpuUsPerEvent : sample.cpuUsPerRequest).toFixed(1)} µs`,
+    `gateway ${Number.isNaN(sample.gatewayCpuUs) ? '-' : (sample.eventsPerS > 0 ? sample.cpuUsPerEvent : sample.cpuUsPerRequest).toFixed(1)} µs`,
     `P50 ${(sample.eventsPerS > 0 ? sample.event : sample.overhead).p50Ms} ms`,
     `P99 ${(sample.eventsPerS > 0 ? sample.event : sample.overhead).p99Ms} ms`,
     sample.errorCount > 0 ? `errors ${JSON.stringify(sample.errors)}` : '',

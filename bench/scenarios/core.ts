@@ -1,7 +1,6 @@
 import { limits } from '../limits.ts';
 import { compare, pickGateways, ratioOf } from './compare.ts';
 import { BODY_BYTES, plainRequests, streamRequests, warmStreams } from './loads.ts';
-import { eventMs } from './sample.ts';
 import { comparisonTable, cpuFigure, errors, figure, timesNginx } from './tables.ts';
 import { check, type Scenario } from './types.ts';
 import { windowsOf } from './windows.ts';
@@ -59,8 +58,8 @@ export const core: Scenario = {
           cpuFigure('CPU µs/event', (sample) => sample.cpuUsPerEvent),
           timesNginx('× nginx', (sample) => sample.cpuUsPerEvent),
           figure('events/s', (sample) => sample.eventsPerS),
-          figure('event P50 ms', (sample) => eventMs(sample.event, 'p50Ms')),
-          figure('event P99 ms', (sample) => eventMs(sample.event, 'p99Ms')),
+          figure('event P50 ms', (sample) => sample.event.p50Ms),
+          figure('event P99 ms', (sample) => sample.event.p99Ms),
           errors,
         ]),
       ],

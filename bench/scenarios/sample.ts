@@ -6,14 +6,19 @@ import { runLoad, type Driver } from '../load/run.ts';
 import { MAX_SEED } from '../load/request-template.ts';
 import { mergeEncoded, summarize, type LatencySummary } from '../measure/histogram.ts';
 import { cpuUsOfTree, rssMiBOfTree } from '../measure/proc.ts';
+import { share } from '../measure/statistics.ts';
 import {
+  callsBetween,
   startSimulatorProcess,
   type RunningSimulator,
-  type SimulatorCounts,
+  type UpstreamCalls,
 } from '../processes/simulator.ts';
 import { runFolder } from '../setup.ts';
 
-/** One gateway, measured once: the raw material of every table. */
+/**
+ * One gateway, measured once: the raw material of every table. What could not be measured is `NaN`. CPU, memory and the upstream's
+ * calls are those of whole processes while the load ran: where several loads run at once, each sample has them for all.
+ */
 export interface Sample {
   readonly gateway: string;
   readonly round: number;
@@ -21,6 +26,7 @@ export interface Sample {
   readonly variant: string;
   readonly requestsPerS: number;
   readonly eventsPerS: number;
+  /** `NaN` without a gateway, as is all that is derived from it, and `rssMiB`. */
   readonly gatewayCpuUs: number;
   readonly upstreamCpuUs: number;
   readonly generatorCpuUs: number;
@@ -32,7 +38,7 @@ export interface Sample {
   readonly rssSeries: readonly (readonly [number, number])[];
   readonly readyMs: number;
   readonly sent: number;
-  readonly sentInAll: number;
+  readonly inAll: LoadResult['inAll'];
   readonly answered: number;
   readonly errors: Readonly<Record<string, number>>;
   readonly errorCount: number;
@@ -46,13 +52,17 @@ export interface Sample {
   readonly event: LatencySummary;
   readonly lag: LatencySummary;
   readonly parts: readonly WindowPart[];
-  readonly simulator: SimulatorCounts;
+  /** Calls that reached the upstream, before, in and after the window: compare them with `inAll`. */
+  readonly upstream: UpstreamCalls;
   /** Encoded histograms, for merging over rounds; left out of the files. */
   readonly histograms: LoadResult['histograms'];
 }
 
-/** A percentile of the added latency of events; `NaN` where the upstream did not say when it sent them. */
-export function eventMs(summary: LatencySummary, percentile: 'p50Ms' | 'p99Ms'): number {
+/**
+ * A percentile of a part of the window; `NaN` where nothing was recorded in it, which JSON, in which parts leave the load process,
+ * cannot say.
+ */
+export function partMs(summary: LatencySummary, percentile: 'p50Ms' | 'p99Ms'): number {
   return summary.count === 0 ? Number.NaN : summary[percentile];
 }
 
@@ -120,9 +130,10 @@ export async function withGateway<T>(options: GatewayOptions, use: (stage: Stage
 export async function observe(stage: Stage, options: ObserveOptions): Promise<Sample> {
   const { name, running, simulator } = stage;
   const { load } = options;
-  const cpu = { gateway: 0, upstream: 0 };
-  const rssSeries: (readonly [number, number])[] = [];
   const pid = running.child?.pid ?? 0;
+  const cpu = { gateway: pid > 0 ? 0 : Number.NaN, upstream: 0 };
+  const rssSeries: (readonly [number, number])[] = [];
+  const before = await simulator.settledCounts();
   const startedMs = performance.now();
   const takeRss = (): void => {
     if (pid > 0) rssSeries.push([(performance.now() - startedMs) / 1000, rssMiBOfTree(pid)]);
@@ -159,14 +170,14 @@ export async function observe(stage: Stage, options: ObserveOptions): Promise<Sa
       eventsPerS: (eventsBetweenMarks / windowMs) * 1000,
       gatewayCpuUs: cpu.gateway,
       upstreamCpuUs: cpu.upstream,
-      cpuUsPerRequest: cpu.gateway / Math.max(1, answeredBetweenMarks),
-      cpuUsPerEvent: cpu.gateway / Math.max(1, eventsBetweenMarks),
-      rssMiB: Math.max(0, ...rssSeries.map(([, mib]) => mib)),
+      cpuUsPerRequest: share(cpu.gateway, answeredBetweenMarks),
+      cpuUsPerEvent: share(cpu.gateway, eventsBetweenMarks),
+      rssMiB: pid > 0 ? Math.max(...rssSeries.map(([, mib]) => mib)) : Number.NaN,
       rssSeries: rssEveryMs > 0 ? rssSeries : [],
       readyMs: running.child?.readyMs ?? 0,
       errorCount: Object.values(result.errors).reduce((sum, count) => sum + count, 0),
       ...summaries(result),
-      simulator: await simulator.stats(),
+      upstream: callsBetween(before, await simulator.settledCounts()),
       histograms,
     };
   } finally {

@@ -64,7 +64,7 @@ async function writeKeys(file: string, own: string, count: number): Promise<void
 export const scale: Scenario = {
   name: 'scale',
   title: 'Scale of state',
-  method: `Closed loop, ${CONNECTIONS} connections. API keys: so many exist, and requests use up to ${ACTIVE_KEYS.toLocaleString('en-US')} of them in turn; the last row uses every one, so that hardly any is in a cache. Prefixes: the same load before and after ${PREFIXES.toLocaleString('en-US')} requests with a system prompt of their own.`,
+  method: `Closed loop, ${CONNECTIONS} connections. API keys: so many exist, and requests use up to ${ACTIVE_KEYS.toLocaleString('en-US')} of them in turn; the last row uses every one, so that hardly any is in a cache. Prefixes: the same load before and after about ${PREFIXES.toLocaleString('en-US')} requests with a system prompt of their own; the row says how many were answered.`,
   run: async (context) => {
     const windows = windowsOf(context, { warmupMs: 8000, windowMs: 2500, parts: 1, rounds: 1 });
     const base = plainRequests(windows, CONNECTIONS);
@@ -116,7 +116,7 @@ export const scale: Scenario = {
           windowMs: fillMs,
         },
       });
-      const variant = `${Math.round(fill.sentInAll).toLocaleString('en-US')} prefixes`;
+      const variant = `${fill.inAll.answered.toLocaleString('en-US')} prefixes`;
       return [before, await observe(stage, { variant, round: 0, load: base })];
     });
     samples.push(...prefixes);

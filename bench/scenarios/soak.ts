@@ -132,7 +132,7 @@ async function heapMiB(port: number): Promise<number> {
     signal: AbortSignal.timeout(SCRAPE_TIMEOUT_MS),
   });
   const text = await response.text();
-  let bytes = 0;
-  for (const [, value] of text.matchAll(/^tokenrouter_heap_bytes\{[^}]*\} (\S+)$/gm)) bytes += Number(value);
-  return bytes / 1024 ** 2;
+  const heaps = [...text.matchAll(/^tokenrouter_heap_bytes\{[^}]*\} (\S+)$/gm)];
+  if (heaps.length === 0) throw new Error('no heap is told');
+  return heaps.reduce((sum, [, value]) => sum + Number(value), 0) / 1024 ** 2;
 }

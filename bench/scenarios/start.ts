@@ -44,7 +44,7 @@ export const start: Scenario = {
           rows: [
             ['ready, empty folder, ms', median(emptyMs), Math.max(...emptyMs)],
             ['ready, used folder, ms', median(usedMs), Math.max(...usedMs)],
-            ['idle memory, MiB', median(idleMiB), Math.max(...idleMiB)],
+            [`idle memory of ${idleMiB.length}, MiB`, median(idleMiB), Math.max(...idleMiB)],
           ],
         },
       ],

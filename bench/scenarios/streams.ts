@@ -2,7 +2,7 @@ import { limits } from '../limits.ts';
 import { median } from '../measure/statistics.ts';
 import { compare, percentileCurve, pickGateways, ratioOf } from './compare.ts';
 import { streamRequests, warmStreams } from './loads.ts';
-import { eventMs, type Sample } from './sample.ts';
+import { partMs, type Sample } from './sample.ts';
 import { comparisonTable, cpuFigure, errors, figure, timesNginx } from './tables.ts';
 import { check, type Scenario } from './types.ts';
 import { windowsOf } from './windows.ts';
@@ -14,8 +14,9 @@ const SHAPES = [
 
 /** P99 of short windows, median over them: these machines stall for milliseconds when both cores are busy. */
 const eventP99Ms = (sample: Sample): number =>
-  median(sample.parts.map((part) => eventMs(part.event, 'p99Ms')));
-const firstTokenP99Ms = (sample: Sample): number => median(sample.parts.map((part) => part.firstToken.p99Ms));
+  median(sample.parts.map((part) => partMs(part.event, 'p99Ms')));
+const firstTokenP99Ms = (sample: Sample): number =>
+  median(sample.parts.map((part) => partMs(part.firstToken, 'p99Ms')));
 
 /** Relaying events: what each costs and how late it comes. */
 export const streams: Scenario = {
@@ -44,7 +45,7 @@ export const streams: Scenario = {
           figure('events/s', (sample) => sample.eventsPerS),
           cpuFigure('CPU µs/event', (sample) => sample.cpuUsPerEvent),
           timesNginx('× nginx', (sample) => sample.cpuUsPerEvent),
-          figure('added P50 ms', (sample) => eventMs(sample.event, 'p50Ms')),
+          figure('added P50 ms', (sample) => sample.event.p50Ms),
           figure('added P99 ms', eventP99Ms),
           timesNginx('× nginx', eventP99Ms),
           figure('first token P50 ms', (sample) => sample.firstToken.p50Ms),

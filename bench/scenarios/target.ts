@@ -1,5 +1,5 @@
 import { limits } from '../limits.ts';
-import { median } from '../measure/statistics.ts';
+import { median, share } from '../measure/statistics.ts';
 import { descriptorLimit } from '../measure/proc.ts';
 import { compare, medianOf, percentileCurve, pickGateways, samplesOf } from './compare.ts';
 import { openRequests } from './loads.ts';
@@ -30,12 +30,12 @@ const ENVIRONMENT = {
 };
 
 /** Share of answers that came by following another call. */
-const dedupRate = (sample: Sample): number => sample.dedup.follower / Math.max(1, sample.answered);
-const injectedShare = (sample: Sample): number => sample.duplicatesSent / Math.max(1, sample.sent);
+const dedupRate = (sample: Sample): number => share(sample.dedup.follower, sample.answered);
+const injectedShare = (sample: Sample): number => share(sample.duplicatesSent, sample.sent);
 
 /**
  * Median over rounds of a percentile of overhead less the direct run's of the same round: what the gateway added to what
- * generator, upstream and machine take by themselves.
+ * generator, upstream and machine take by themselves. Less than that is noise and counts as 0; without a direct run it is unknown.
  */
 function netOverheadMs(
   samples: readonly Sample[],
@@ -45,7 +45,7 @@ function netOverheadMs(
 ): number {
   const own = samplesOf(samples, variant, gateway).map((sample) => {
     const base = samplesOf(samples, variant, 'direct').find((one) => one.round === sample.round);
-    return Math.max(0, of(sample) - (base === undefined ? 0 : of(base)));
+    return Math.max(0, of(sample) - (base === undefined ? Number.NaN : of(base)));
   });
   return median(own);
 }
@@ -54,7 +54,7 @@ function netOverheadMs(
 export const target: Scenario = {
   name: 'target',
   title: '10,000 requests per second, open loop',
-  method: `Warm. Requests leave by a schedule (bursts of one millisecond), whatever the answers do; latency counts from the time a request was due. (a) ${CONNECTIONS_A} connections, the upstream answers at once. (b) ${CONNECTIONS_B.toLocaleString('en-US')} connections, the upstream answers after ${UPSTREAM_MS} ms, ${DUPLICATE_SHARE * 100} % of the requests repeat one sent at most ${DUPLICATE_AGE_MS} ms earlier. Net overhead is a percentile of overhead less the same percentile of the direct run of that round. nginx has two workers in (b), since one may not open 20,000 descriptors.`,
+  method: `Warm. Requests leave by a schedule (bursts of one millisecond), whatever the answers do; latency counts from the time a request was due. (a) ${CONNECTIONS_A} connections, the upstream answers at once. (b) ${CONNECTIONS_B.toLocaleString('en-US')} connections, the upstream answers after ${UPSTREAM_MS} ms, ${DUPLICATE_SHARE * 100} % of the requests repeat one sent at most ${DUPLICATE_AGE_MS} ms earlier. Net overhead is a percentile of overhead less the same percentile of the direct run of that round, 0 where that is more. nginx has two workers in (b), since one may not open 20,000 descriptors.`,
   run: async (context) => {
     const gateways = pickGateways(context, ['direct', 'nginx', 'tokenrouter']);
     const short = windowsOf(context, { warmupMs: 2500, windowMs: 5000, parts: 5, rounds: 3 });
@@ -180,9 +180,11 @@ function checksOfB(samples: readonly Sample[]): Check[] {
     medianOf(samples, variant, 'tokenrouter', figure);
   const net = (variant: string, gateway: string, figure: (sample: Sample) => number): number =>
     netOverheadMs(samples, variant, gateway, figure);
-  const excess =
+  const excess = Math.max(
+    0,
     worst(samples, VARIANT_B, 'tokenrouter', (sample) => sample.errorCount) -
-    worst(samples, VARIANT_B, 'nginx', (sample) => sample.errorCount);
+      worst(samples, VARIANT_B, 'nginx', (sample) => sample.errorCount),
+  );
   const p99 = (sample: Sample): number => sample.overhead.p99Ms;
   const p50 = (sample: Sample): number => sample.overhead.p50Ms;
   const ownP99 = own(VARIANT_B, p99);

@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'bun:test';
-import { caseLines, casesPath } from './cases.ts';
+import { expect, test } from 'bun:test';
+import { join } from 'node:path';
+import { CASES, caseLines, casesPresent, withCases } from '../../test/support/cases.ts';
 import {
   askClaude,
   type Body,
@@ -20,12 +21,12 @@ interface Exchange {
   readonly response: { readonly status: number; readonly body?: Body };
 }
 
-const FOLDERS = ['recorded/anthropic', 'recorded/vercel_ai_fixtures/anthropic'].map(casesPath);
-const [ROOT] = FOLDERS;
+const ROOT = join(CASES, 'recorded/anthropic');
+const FOLDERS = casesPresent ? [ROOT, join(CASES, 'recorded/vercel_ai_fixtures/anthropic')] : [];
 /** Made by hand, to try clients with what should not be. */
 const BROKEN = /duplicate|spliced/;
 
-const index = (await caseLines<{ readonly id: string }>('recorded/index.jsonl')) ?? [];
+const index = casesPresent ? caseLines<{ readonly id: string }>('recorded/index.jsonl') : [];
 const calls: Exchange[] = [];
 for (const { id } of index) {
   if (!id.startsWith('anthropic/')) continue;
@@ -37,7 +38,6 @@ for (const { id } of index) {
 
 const streams: NamedEvent[][] = [];
 for (const folder of FOLDERS) {
-  if (folder === null) continue;
   for await (const file of new Bun.Glob('*.sse').scan(folder)) {
     if (!BROKEN.test(file)) streams.push(namedEventsOf(await Bun.file(`${folder}/${file}`).text()));
   }
@@ -107,7 +107,7 @@ const BODIES = [
   askClaude('f', { tools: [TOOL], ...THINKING }),
 ];
 
-describe.skipIf(ROOT === null)('recorded exchanges', () => {
+withCases.describe('recorded exchanges', () => {
   /** Thinking that was made elsewhere cannot be known here, and of one text the recording says only that it was too long. */
   const UNKNOWABLE = /"type":"(redacted_)?thinking"|<MASSIVE_TEXT>/;
 

@@ -1,7 +1,7 @@
-import { describe, expect, test } from 'bun:test';
+import { expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CASES, caseLines, casesPresent } from '../../test/support/cases.ts';
+import { CASES, caseLines, casesPresent, withCases } from '../../test/support/cases.ts';
 import { blankVerdict } from './types.ts';
 import {
   CONTEXT,
@@ -129,7 +129,7 @@ function sameWords(given: Heard, told: Heard): void {
   );
 }
 
-describe.skipIf(!casesPresent)('recorded answers', () => {
+withCases.describe('recorded answers', () => {
   test('there are some of each kind', () => {
     expect(messages.length).toBeGreaterThan(150);
     expect(messageStreams.length).toBeGreaterThan(30);

@@ -1,7 +1,7 @@
-import { describe, expect, test } from 'bun:test';
+import { expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CASES, caseLines, casesPresent } from '../../test/support/cases.ts';
+import { CASES, caseLines, casesPresent, withCases } from '../../test/support/cases.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { naiveCanonicalBody } from './naive-canonical-fixture.ts';
 import { inputOf, OPTIONS, textOf } from './pipeline-fixture.ts';
@@ -96,7 +96,7 @@ function checkKept(text: string, sentText: string): void {
   else expect(key).toBeUndefined();
 }
 
-describe.skipIf(!casesPresent)('recorded prompts', () => {
+withCases.describe('recorded prompts', () => {
   const files = casesPresent ? readdirSync(join(CASES, 'prompts')) : [];
   test('are there', () => expect(files.length).toBe(4));
 
@@ -140,7 +140,7 @@ describe.skipIf(!casesPresent)('recorded prompts', () => {
   });
 });
 
-describe.skipIf(!casesPresent)('bodies as two coding agents sent them', () => {
+withCases.describe('bodies as two coding agents sent them', () => {
   test.each(['cline', 'pi'])('%s: byte by byte the same prefix from turn to turn', (client) => {
     const lines = caseLines<ClientLine>(`clients/${client}.jsonl`);
     expect(lines).toHaveLength(21);
@@ -163,7 +163,7 @@ describe.skipIf(!casesPresent)('bodies as two coding agents sent them', () => {
   });
 });
 
-describe.skipIf(!casesPresent)('JSONTestSuite as bodies', () => {
+withCases.describe('JSONTestSuite as bodies', () => {
   test('no file does more than be refused with a 400, nor does one as a field', () => {
     for (const folder of ['test_parsing', 'test_transform']) {
       const path = join(CASES, 'json/jsontestsuite', folder);
@@ -187,7 +187,7 @@ describe.skipIf(!casesPresent)('JSONTestSuite as bodies', () => {
   });
 });
 
-describe.skipIf(!casesPresent)('naughty strings as content', () => {
+withCases.describe('naughty strings as content', () => {
   test('arrive byte by byte, in every place where a string may stand', () => {
     const strings = JSON.parse(readFileSync(join(CASES, 'json/blns/blns.json'), 'utf8')) as string[];
     for (const content of strings) {

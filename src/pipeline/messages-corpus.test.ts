@@ -1,7 +1,7 @@
-import { describe, expect, test } from 'bun:test';
+import { expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CASES, casesPresent } from '../../test/support/cases.ts';
+import { CASES, casesPresent, withCases } from '../../test/support/cases.ts';
 import { naiveMessagesBody } from './naive-canonical-fixture.ts';
 import { inputOf, MESSAGES, OPTIONS, textOf } from './pipeline-fixture.ts';
 import { Pipeline } from './pipeline.ts';
@@ -42,7 +42,7 @@ function content(text: string): unknown {
   return { ...rest, tools: tools.map((tool) => JSON.stringify(tool)).toSorted() };
 }
 
-describe.skipIf(!casesPresent)('bodies that were sent to Anthropic', () => {
+withCases.describe('bodies that were sent to Anthropic', () => {
   const bodies = casesPresent ? recorded() : [];
 
   test('are there', () => expect(bodies.length).toBeGreaterThan(150));

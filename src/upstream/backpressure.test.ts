@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from 'bun:test';
+import { skipUnless } from '../../test/support/skip-unless.ts';
 import { answer, Clock, request, testClient } from './testing/clients.ts';
 import { createAuthority } from './testing/certificates.ts';
 import { startRawServer, type RawConnection } from './testing/raw-server.ts';
@@ -17,7 +18,7 @@ const variants = [
 ];
 
 for (const { name, tls } of variants) {
-  const run = test.skipIf(tls && authority === null);
+  const { test: run } = skipUnless(!tls || authority !== null, 'without openssl');
   const options = (): object =>
     tls ? { tls: authority!.issue('x', 'DNS:localhost'), host: 'localhost' } : {};
 

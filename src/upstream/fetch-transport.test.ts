@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from 'bun:test';
+import { skipUnless } from '../../test/support/skip-unless.ts';
 import { FetchTransport } from './fetch-transport.ts';
 import { createAuthority } from './testing/certificates.ts';
 import { answer, Clock, LIMITS, request, TIMEOUTS } from './testing/clients.ts';
@@ -7,7 +8,7 @@ import { startRawServer, type RawConnection } from './testing/raw-server.ts';
 import { Recorder } from './testing/recorder.ts';
 
 const authority = createAuthority();
-const secure = test.skipIf(authority === null);
+const { test: secure } = skipUnless(authority !== null, 'without openssl');
 afterAll(() => authority?.[Symbol.dispose]());
 
 const fetching = (proxyUrl: string | null): FetchTransport & Disposable => {

@@ -1,13 +1,13 @@
 import { afterAll, expect, test } from 'bun:test';
+import { skipUnless } from '../../test/support/skip-unless.ts';
 import { answer, Clock, request, testClient, TIMEOUTS } from './testing/clients.ts';
 import { createAuthority, type Certificate } from './testing/certificates.ts';
 import { startRawServer } from './testing/raw-server.ts';
 import { eventually, Recorder } from './testing/recorder.ts';
 
 const authority = createAuthority();
-if (authority === null) console.log('skipped: no openssl to make certificates with');
 const other = createAuthority();
-const secure = test.skipIf(authority === null);
+const { test: secure } = skipUnless(authority !== null, 'without openssl');
 const ca = authority?.cert;
 afterAll(() => {
   authority?.[Symbol.dispose]();

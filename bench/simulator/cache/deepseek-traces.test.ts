@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'bun:test';
-import { caseLines } from '../cases.ts';
+import { expect, test } from 'bun:test';
+import { caseLines, casesPresent, withCases } from '../../../test/support/cases.ts';
 import { isDeepseekPeak } from '../peak.ts';
 import { seededRandom } from '../random.ts';
 import { DEEPSEEK_UNIT_TOKENS, DeepseekCache, RECORDED_DEEPSEEK_RULES } from './deepseek.ts';
@@ -87,9 +87,8 @@ function wholeShare(turns: readonly Replayed[], of: (turn: Replayed) => number):
 
 const SEEDS = [1, 2];
 
-describe('3,226 recorded turns of DeepSeek', async () => {
-  const turns = await caseLines<Turn>('traces/deepseek_cache_usage.jsonl');
-  if (turns === null) return;
+withCases.describe('3,226 recorded turns of DeepSeek', () => {
+  const turns = casesPresent ? caseLines<Turn>('traces/deepseek_cache_usage.jsonl') : [];
 
   for (const seed of SEEDS) {
     const replayed = replay(turns, seed);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { caseLines } from '../cases.ts';
+import { caseLines, withCases } from '../../../test/support/cases.ts';
 import { isVendorError } from '../vendor-error.ts';
 import { deepseekDialect } from './deepseek.ts';
 import { openaiDialect } from './openai.ts';
@@ -176,18 +176,15 @@ interface RecordedPrompt {
   readonly request: Body;
 }
 
-describe('requests that vendors accepted', async () => {
-  const files = ['taubench_airline_gpt4o', 'bfcl_single', 'miniswe_deepseek_chat'];
-  for (const file of files) {
-    const rows = await caseLines<RecordedPrompt>(`prompts/${file}.jsonl`);
-    if (rows === null) continue;
-    test(`${file} is accepted (${rows.length})`, () => {
-      for (const { request } of rows) {
-        const body = { ...request, model: file.includes('deepseek') ? 'deepseek-chat' : 'gpt-4o' };
-        const dialect = file.includes('deepseek') ? deepseekDialect : openaiDialect;
-        const read = dialect.read(body, NO_HEADERS);
-        expect(isVendorError(read) ? read.message : null).toBeNull();
-      }
-    });
-  }
+withCases.describe('requests that vendors accepted', () => {
+  test.each(['taubench_airline_gpt4o', 'bfcl_single', 'miniswe_deepseek_chat'])('%s is accepted', (file) => {
+    const rows = caseLines<RecordedPrompt>(`prompts/${file}.jsonl`);
+    expect(rows.length).toBeGreaterThan(50);
+    for (const { request } of rows) {
+      const body = { ...request, model: file.includes('deepseek') ? 'deepseek-chat' : 'gpt-4o' };
+      const dialect = file.includes('deepseek') ? deepseekDialect : openaiDialect;
+      const read = dialect.read(body, NO_HEADERS);
+      expect(isVendorError(read) ? read.message : null).toBeNull();
+    }
+  });
 });

@@ -1,6 +1,8 @@
-import { describe, expect, test } from 'bun:test';
+import { expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { casesPath } from '../cases.ts';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CASES, casesPresent, withCases } from '../../../test/support/cases.ts';
 import type { HeadError } from './head.ts';
 import { type HttpRequest, isRequest, RequestReader } from './request-reader.ts';
 
@@ -161,10 +163,12 @@ interface HttpCase {
   readonly expect: string | readonly (readonly [number, number])[];
 }
 
-describe('HTTP/1.1 cases', async () => {
-  const path = casesPath('http/http1_cases.json');
-  if (path === null) return;
-  const cases = (await Bun.file(path).json()) as readonly HttpCase[];
+withCases.describe('HTTP/1.1 cases', () => {
+  const cases = casesPresent
+    ? (JSON.parse(readFileSync(join(CASES, 'http/http1_cases.json'), 'utf8')) as readonly HttpCase[])
+    : [];
+  test('are there', () => expect(cases).toHaveLength(32));
+
   for (const { id, desc, raw, expect: expected } of cases) {
     test(`${id}: ${desc}`, () => {
       const results = read([Buffer.from(raw, 'base64')]);

@@ -1,7 +1,7 @@
-import { describe, expect, test } from 'bun:test';
+import { expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CASES, caseLines, casesPresent } from '../../../test/support/cases.ts';
+import { CASES, caseLines, withCases } from '../../../test/support/cases.ts';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import { JsonDocument } from '../../std/json/document.ts';
 import { MessagesRequest } from '../anthropic-messages/request.ts';
@@ -41,7 +41,7 @@ function textsOf({ messages }: ChatBody): string[] {
   });
 }
 
-describe.skipIf(!casesPresent)('recorded conversations', () => {
+withCases.describe('recorded conversations', () => {
   test.each(['taubench_airline_gpt4o', 'bfcl_single', 'miniswe_deepseek_chat'])(
     '%s: all convert, nothing that was said is missing',
     (corpus) => {

@@ -1,7 +1,7 @@
-import { describe, expect, test } from 'bun:test';
+import { expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CASES, casesPresent } from '../../../test/support/cases.ts';
+import { CASES, casesPresent, withCases } from '../../../test/support/cases.ts';
 import { JsonDocument } from './document.ts';
 import { JsonDuplicateKeyError, JsonSyntaxError } from './errors.ts';
 import { naiveParse, type NaiveValue } from './naive-fixture.ts';
@@ -35,7 +35,7 @@ function literals(value: NaiveValue): string[] {
   return [];
 }
 
-describe.skipIf(!casesPresent)('RFC 8785 vectors', () => {
+withCases.describe('RFC 8785 vectors', () => {
   const names = casesPresent ? readdirSync(join(FOLDER, 'jcs/testdata/input')) : [];
   test('are there', () => expect(names.length).toBe(6));
 
@@ -52,7 +52,7 @@ describe.skipIf(!casesPresent)('RFC 8785 vectors', () => {
   });
 });
 
-describe.skipIf(!casesPresent)('JSONTestSuite', () => {
+withCases.describe('JSONTestSuite', () => {
   const folder = join(FOLDER, 'jsontestsuite/test_parsing');
   const names = casesPresent ? readdirSync(folder) : [];
   const duplicates = /^y_object_duplicated_key(_and_value)?\.json$/;
@@ -93,7 +93,7 @@ describe.skipIf(!casesPresent)('JSONTestSuite', () => {
   });
 });
 
-describe.skipIf(!casesPresent)('naughty strings', () => {
+withCases.describe('naughty strings', () => {
   test('decode to themselves from their canonical form', () => {
     const strings = JSON.parse(readFileSync(join(FOLDER, 'blns/blns.json'), 'utf8')) as string[];
     expect(strings.length).toBeGreaterThan(400);
