@@ -1,3 +1,6 @@
+import { tokensOfInput } from '../billing/estimate.ts';
+import { anthropicMessages } from '../dialects/anthropic-messages/dialect.ts';
+import { inputSizeOfMessages } from '../dialects/input-size.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { HeaderFields } from '../http1/fields.ts';
 import { parseBody, routeOf } from '../pipeline/inbound-adapter.ts';
@@ -15,7 +18,6 @@ import { authenticate, checkModel } from './authenticate.ts';
 import { wholeBody } from './body.ts';
 import type { ChatDeps } from './chat.ts';
 import { requestIdOf } from './request-id.ts';
-import { estimateTokens } from './token-estimate.ts';
 import {
   clientStatus,
   isNoAnswer,
@@ -91,8 +93,10 @@ function questionOf(body: Uint8Array, key: KeyRecord, registry: ProviderRegistry
       });
     checkModel(key, model);
     const route = routeOf((one) => registry.resolve(one), model);
-    if (route.provider.profile.dialect !== 'anthropic-messages')
-      return { route, body, estimate: estimateTokens(document) };
+    if (route.provider.profile.dialect !== 'anthropic-messages') {
+      const size = inputSizeOfMessages(document, messages, route.upstreamModel);
+      return { route, body, estimate: tokensOfInput(size) };
+    }
     return { route, body: renamed(body, name, route), estimate: null };
   } finally {
     document.release();
@@ -169,7 +173,10 @@ class Count implements UpstreamHandler {
   }
 
   onEnd(): void {
-    const status = this.#status;
+    this.#body.join();
+    const { bytes, end, start } = this.#body;
+    const told = this.#status < 300 ? anthropicMessages.failureOfBody(bytes, start, end) : null;
+    const status = told?.status ?? this.#status;
     if (isOfCredentials(status)) this.#reject(refusedCredentials());
     else if (isNoAnswer(status) || this.#size > MAX_ANSWER_BYTES)
       this.#reject(
@@ -177,8 +184,6 @@ class Count implements UpstreamHandler {
       );
     else {
       const fields = fieldLine('content-type', this.#type) + this.#fields;
-      this.#body.join();
-      const { bytes, end, start } = this.#body;
       const body = asBuffer(bytes).toString('utf8', start, end);
       this.#resolve({ status: clientStatus(status), fields, body });
     }

@@ -163,7 +163,7 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
     const price = prices.find(provider.id, upstreamModel);
     if (price === null) this.#warnings = [...this.#warnings, UNPRICED];
     const held =
-      price === null ? 0 : holdNanoUsd(price, prepared.inputBytes, prepared.maxOutputTokens, prepared.n);
+      price === null ? 0 : holdNanoUsd(price, prepared.inputSize, prepared.maxOutputTokens, prepared.n);
     try {
       providerLimit?.enter(provider.id);
       this.#hold(held);
@@ -178,6 +178,7 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
     const call = new VendorCall({
       answer: lead.answer,
       dialect: dialectOf(provider.profile.dialect),
+      clientDialect: dialect,
       conversion: answerConversion(dialect.id, provider.profile.dialect),
       context: prepared.converted
         ? {
@@ -188,7 +189,7 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
         : null,
       origin: provider.origin,
       price,
-      inputBytes: prepared.inputBytes,
+      inputSize: prepared.inputSize,
       stripUsage: prepared.usageAdded,
       wallClockMs,
       owner: this,

@@ -30,7 +30,8 @@ test('property: however a stream is read, clients get the same bytes', () => {
           .map(stripped)
           .join('')}data: [DONE]\n\n`;
         const taken: Uint8Array[] = [];
-        const relay = new StreamRelay(dialectOf('openai-chat').streamReader(true), null, {
+        const chat = dialectOf('openai-chat');
+        const relay = new StreamRelay(chat.streamReader(true), chat, null, {
           append: (bytes, start, end) => void taken.push(bytes.slice(start, end)),
         });
         const cutsOf = (cuts: readonly number[]): number[] =>
