@@ -92,7 +92,8 @@ const IMAGE_URL = Buffer.from('data:image/');
  */
 export class AnswerMeter {
   #bytes = 0;
-  #mediaTokens = 0;
+  /** Of what is no text. */
+  #otherTokens = 0;
   /** Records in which there was something. */
   #records = 0;
   /** Of the last string: where its closing quote stands, and its bytes in UTF-8. */
@@ -113,7 +114,12 @@ export class AnswerMeter {
 
   /** Tokens of all that came; a record with anything in it has one at least. */
   get tokens(): number {
-    return Math.max(this.#records, tokensOfBytes(this.#bytes)) + this.#mediaTokens;
+    return Math.max(this.#records, tokensOfBytes(this.#bytes)) + this.#otherTokens;
+  }
+
+  /** Counts what has no bytes of its own. */
+  addTokens(tokens: number): void {
+    this.#otherTokens += tokens;
   }
 
   /** Counts text that somebody else has measured, in bytes. */
@@ -158,13 +164,13 @@ export class AnswerMeter {
 
   /** What is measured from now on belongs to one record. */
   beginRecord(): void {
-    this.#before = this.#bytes + this.#mediaTokens;
+    this.#before = this.#bytes + this.#otherTokens;
     this.#strings = 0;
   }
 
   /** The record that began at `start` has been measured. */
   endRecord(bytes: Buffer, start: number): void {
-    if (this.#bytes + this.#mediaTokens > this.#before) this.#records++;
+    if (this.#bytes + this.#otherTokens > this.#before) this.#records++;
     this.#learn(bytes, start);
   }
 
@@ -272,12 +278,12 @@ export class AnswerMeter {
   /** What counts of a long string as text: none of a picture or sound. */
   #longSize(bytes: Buffer, open: number): number {
     if (this.#within === SOUND) {
-      this.#mediaTokens += soundTokens(this.#close - open).tokens;
+      this.#otherTokens += soundTokens(this.#close - open).tokens;
       return 0;
     }
     for (let index = 0; index < IMAGE_URL.length; index++)
       if (bytes[open + index] !== IMAGE_URL[index]) return this.#size;
-    this.#mediaTokens += imageTokensAtMost('');
+    this.#otherTokens += imageTokensAtMost('');
     return 0;
   }
 

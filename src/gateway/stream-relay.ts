@@ -101,7 +101,7 @@ export class StreamRelay {
     this.#flushing = true;
     OUT.open(null);
     this.#parser.end({ flush: true });
-    if (this.complete && this.#conversion !== null) this.#text += this.#conversion.end();
+    if (this.complete && this.#conversion !== null && !this.#reworded) this.#text += this.#conversion.end();
     this.#handOver();
   }
 

@@ -2,7 +2,7 @@ import type { Usage } from '../../billing/usage.ts';
 import { asBuffer } from '../../std/bytes.ts';
 import { JsonDocument, Kind } from '../../std/json/document.ts';
 import { AnswerMeter } from '../answer-meter.ts';
-import { memberOf } from '../raw-text.ts';
+import { memberOf, textOf } from '../raw-text.ts';
 import { parsedError, failureIn, UNKNOWN_FAILURE, type ToldFailure } from '../told-failure.ts';
 import type { EventVerdict, StreamReader } from '../types.ts';
 import { usageIn } from '../usage-of-body.ts';
@@ -43,6 +43,8 @@ function holds(bytes: Buffer, needle: Buffer, start: number, end: number): boole
 
 /** Members of a block at its start that the model has written; what a server's tool found is none of them. */
 const WRITTEN = ['text', 'thinking', 'input', 'data'] as const;
+/** What a call costs besides its input: of all recorded streams with calls, by what their vendor counted. */
+const CALL_TOKENS = 30;
 
 /** `{}`, which the vendor writes where the input comes as fragments. */
 const EMPTY_OBJECT_BYTES = 2;
@@ -106,6 +108,8 @@ export class MessagesStreamReader implements StreamReader {
 
   /** Measures what a block holds at its start: mostly nothing, but servers that are only compatible send whole ones. */
   #block(bytes: Buffer, start: number, block: number): void {
+    if (textOf(document, memberOf(document, block, 'type'))?.endsWith('tool_use') === true)
+      this.#meter.addTokens(CALL_TOKENS);
     this.#meter.beginRecord();
     for (const name of WRITTEN) {
       const value = memberOf(document, block, name);
