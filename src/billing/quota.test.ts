@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { createMemory, releaseWorker, SLOT } from '../shared/memory-map.ts';
+import { textSize } from './estimate.ts';
 import { holdNanoUsd, QuotaLedger } from './quota.ts';
 import { RateWindow } from './rate.ts';
 
@@ -74,9 +75,9 @@ describe('QuotaLedger', () => {
       longPrompt: null,
     };
     // 300 bytes are 100 tokens at 3 USD a million: 300,000 nano-USD.
-    expect(holdNanoUsd(price, 300, 10)).toBe(300_000 + 150_000);
-    expect(holdNanoUsd(price, 300, null)).toBe(300_000 + 4_096 * 15_000);
-    expect(holdNanoUsd(price, 300, 10, 3)).toBe(300_000 + 450_000);
+    expect(holdNanoUsd(price, textSize(300), 10)).toBe(300_000 + 150_000);
+    expect(holdNanoUsd(price, textSize(300), null)).toBe(300_000 + 4_096 * 15_000);
+    expect(holdNanoUsd(price, textSize(300), 10, 3)).toBe(300_000 + 450_000);
   });
 });
 

@@ -1,4 +1,5 @@
 import { MONEY, moneyIndex, SLOT, type SharedMemory } from '../shared/memory-map.ts';
+import type { InputSize } from './estimate.ts';
 import type { Price } from './prices.ts';
 
 /** A prompt token has about this many bytes; fewer than usual, so that the hold is rather too high. */
@@ -6,15 +7,19 @@ const BYTES_PER_TOKEN = 3;
 const OUTPUT_HOLD_TOKENS = 4_096;
 const HOLD_ROUNDS = 3;
 
-/** What to hold for a call: input at the uncached price, and a bounded answer at the output price. Nano-USD. */
+/**
+ * What to hold for a call: input at the uncached price, pictures and files in it at the most that they may count, and a
+ * bounded answer at the output price. Nano-USD.
+ */
 export function holdNanoUsd(
   price: Price,
-  inputBytes: number,
+  input: InputSize,
   maxOutputTokens: number | null,
   choices = 1,
 ): number {
   const output = Math.min(maxOutputTokens ?? price.maxOutputTokens, OUTPUT_HOLD_TOKENS) * choices;
-  return Math.round(((inputBytes / BYTES_PER_TOKEN) * price.input + output * price.output) * 1_000);
+  const prompt = input.textBytes / BYTES_PER_TOKEN + input.mediaTokensAtMost;
+  return Math.round((prompt * price.input + output * price.output) * 1_000);
 }
 
 /** What the quota must know of a key: its place in the money table, and its limit (null: none). */

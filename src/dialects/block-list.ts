@@ -29,6 +29,8 @@ export class BlockList {
   /** The client's marks one by one: value node (-1 for one outside of its block), and the block, in canonical order. */
   readonly marks = new IntList();
   readonly markBlocks = new IntList();
+  /** Some block, or one in it, has something that may be no text: a source, or blocks in a place of their own. */
+  media = false;
 
   get length(): number {
     return this.nodes.length;
@@ -42,6 +44,7 @@ export class BlockList {
     this.ttls.clear();
     this.marks.clear();
     this.markBlocks.clear();
+    this.media = false;
   }
 
   /** Adds a block; its marks follow by {@link mark}, what it is by {@link describe}. */

@@ -45,6 +45,8 @@ export abstract class RequestFacts {
   toolsNode = -1;
   /** The system prompt, where that is a field of its own; -1 when absent or null. */
   systemNode = -1;
+  /** Some message may have something that is no text. */
+  media = true;
   /** -1 when absent; may be null. */
   streamOptionsNode = -1;
   /** The client set `prompt_cache_key`, be it to null: it is not set again. */

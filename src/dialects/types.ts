@@ -1,6 +1,7 @@
 import type { Usage } from '../billing/usage.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
 import type { DialectId } from '../providers/types.ts';
+import type { ToldFailure } from './told-failure.ts';
 
 /** What one event of a stream means to the gateway; everything else passes through to the byte. Reused between events. */
 export interface EventVerdict {
@@ -8,7 +9,7 @@ export interface EventVerdict {
   done: boolean;
   /** The model has finished, even if no last record follows. */
   finished: boolean;
-  /** The vendor failed after its 200. */
+  /** The vendor failed after its 200: the reader has its {@link StreamReader.failure}. */
   failed: boolean;
   usage: Usage | null;
   /** The client did not ask for this event: it is not relayed. */
@@ -35,11 +36,15 @@ export interface StreamReader {
   nextChunk(): void;
   /** Judges an event's data, `bytes[start, end)`. */
   judge(bytes: Buffer, start: number, end: number, verdict: EventVerdict): void;
+  /** What the vendor failed with after its 200; null while it has not. */
+  readonly failure: ToldFailure | null;
+  /** Tokens of what has come so far, estimated by its text. */
+  readonly outputTokens: number;
   /**
    * Usage of a stream that was cut off here, marked as estimated: exact where the vendor has told it already, the rest by
-   * what came. null when the vendor has told nothing yet; a dialect that tells usage only at the end has no such method.
+   * what came. null when the vendor has told nothing yet.
    */
-  usageSoFar?(): Usage | null;
+  usageSoFar(): Usage | null;
 }
 
 /** A wire language, written once: what the gateway must know to relay and meter its answers. */
@@ -49,6 +54,13 @@ export interface Dialect {
   readonly path: string;
   /** Usage of a whole answer, `body[start, end)`, or null when it carries none. */
   usageOfBody(body: Uint8Array, start?: number, end?: number): Usage | null;
+  /**
+   * The failure that a whole answer of a status of success tells in place of an answer; null for an answer, and for what
+   * nobody can tell from one.
+   */
+  failureOfBody(body: Uint8Array, start?: number, end?: number): ToldFailure | null;
+  /** Tokens of an answer or of the beginning of one, estimated by its text; null where nothing in it is an answer. */
+  outputOfBody(body: Uint8Array, start?: number, end?: number): number | null;
   /** @param stripUsage the gateway asked for usage on its own account: the client must not see it. */
   streamReader(stripUsage: boolean): StreamReader;
   /** The body of an error answer. `requestId` is for dialects that tell it there; all have it as a header. */

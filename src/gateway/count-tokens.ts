@@ -1,3 +1,6 @@
+import { tokensOfInput } from '../billing/estimate.ts';
+import { anthropicMessages } from '../dialects/anthropic-messages/dialect.ts';
+import { inputSizeOfMessages } from '../dialects/input-size.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { HeaderFields } from '../http1/fields.ts';
 import { parseBody, parseSteps, routeOf } from '../pipeline/inbound-adapter.ts';
@@ -18,7 +21,6 @@ import type { KnownKey } from './key-cache.ts';
 import { LARGE_BODY_BYTES } from './large-bodies.ts';
 import { requestIdOf } from './request-id.ts';
 import type { KeyedCall } from './running-calls.ts';
-import { estimateTokens } from './token-estimate.ts';
 import {
   clientStatus,
   isNoAnswer,
@@ -143,8 +145,10 @@ function questionIn(
     });
   checkModel(key, model);
   const route = routeOf((one) => registry.resolve(one), model);
-  if (route.provider.profile.dialect !== 'anthropic-messages')
-    return { route, body, estimate: estimateTokens(document) };
+  if (route.provider.profile.dialect !== 'anthropic-messages') {
+    const size = inputSizeOfMessages(document, messages, route.upstreamModel);
+    return { route, body, estimate: tokensOfInput(size) };
+  }
   return { route, body: renamed(document, body, name, route), estimate: null };
 }
 
@@ -253,7 +257,10 @@ class Count implements UpstreamHandler, KeyedCall {
   }
 
   onEnd(): void {
-    const status = this.#status;
+    this.#body.join();
+    const { bytes, end, start } = this.#body;
+    const told = this.#status < 300 ? anthropicMessages.failureOfBody(bytes, start, end) : null;
+    const status = told?.status ?? this.#status;
     if (isOfCredentials(status)) this.#reject(refusedCredentials());
     else if (isNoAnswer(status) || this.#size > MAX_ANSWER_BYTES)
       this.#reject(
@@ -261,8 +268,6 @@ class Count implements UpstreamHandler, KeyedCall {
       );
     else {
       const fields = fieldLine('content-type', this.#type) + this.#fields;
-      this.#body.join();
-      const { bytes, end, start } = this.#body;
       const body = asBuffer(bytes).toString('utf8', start, end);
       this.#resolve({ status: clientStatus(status), fields, body });
     }

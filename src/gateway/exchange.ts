@@ -198,7 +198,7 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
     const price = prices.find(provider.id, upstreamModel);
     if (price === null && !this.#warnings.includes(UNPRICED)) this.#warnings = [...this.#warnings, UNPRICED];
     const held =
-      price === null ? 0 : holdNanoUsd(price, prepared.inputBytes, prepared.maxOutputTokens, prepared.n);
+      price === null ? 0 : holdNanoUsd(price, prepared.inputSize, prepared.maxOutputTokens, prepared.n);
     try {
       providerLimit?.enter(provider.id);
       this.#hold(held);
@@ -215,6 +215,7 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
       calls,
       answer: lead.answer,
       dialect: dialectOf(provider.profile.dialect),
+      clientDialect: dialect,
       conversion: answerConversion(dialect.id, provider.profile.dialect),
       context: prepared.converted
         ? {
@@ -225,7 +226,7 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
         : null,
       origin: provider.origin,
       price,
-      inputBytes: prepared.inputBytes,
+      inputSize: prepared.inputSize,
       stripUsage: prepared.usageAdded,
       wallClockMs,
       owner: this,

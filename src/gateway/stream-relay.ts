@@ -1,10 +1,13 @@
 import type { Usage } from '../billing/usage.ts';
 import type { ByteSink } from '../dedup/answer.ts';
 import type { StreamConversion } from '../dialects/conversion.ts';
-import { blankVerdict, type EventVerdict, type StreamReader } from '../dialects/types.ts';
+import type { ToldFailure } from '../dialects/told-failure.ts';
+import { blankVerdict, type Dialect, type EventVerdict, type StreamReader } from '../dialects/types.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
 import { asBuffer } from '../std/bytes.ts';
 import { SseParser } from '../upstream/sse.ts';
 import { RelayBuffer } from './relay-buffer.ts';
+import { isOfCredentials, refusedCredentials } from './vendor-failures.ts';
 
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 
@@ -14,12 +17,14 @@ const VERDICT: EventVerdict = blankVerdict();
 
 /**
  * A vendor's stream on its way to clients: whole events, in one piece per read of the socket, judged by the vendor's
- * dialect. In the client's dialect they pass as they came; in another they are told anew by its conversion.
+ * dialect. In the client's dialect they pass as they came; in another they are told anew by its conversion. Behind an error
+ * nothing passes, no `[DONE]` either.
  *
  * An event that is too large throws.
  */
 export class StreamRelay {
   readonly #reader: StreamReader;
+  readonly #clientDialect: Dialect;
   readonly #conversion: StreamConversion | null;
   readonly #parser: SseParser;
   readonly #sink: ByteSink;
@@ -28,16 +33,22 @@ export class StreamRelay {
   /** The stream has ended; what still comes has no blank line behind it. */
   #flushing = false;
   #usage: Usage | null = null;
-  /** Records so far. */
-  events = 0;
+  /** The vendor's error has been told in the gateway's own words. */
+  #reworded = false;
   /** The vendor said that this is all, or that it failed. */
   complete = false;
   /** It said so in a record behind which none comes. */
   over = false;
 
   /** What can go to clients goes to `sink`, as it comes. */
-  constructor(reader: StreamReader, conversion: StreamConversion | null, sink: ByteSink) {
+  constructor(
+    reader: StreamReader,
+    clientDialect: Dialect,
+    conversion: StreamConversion | null,
+    sink: ByteSink,
+  ) {
     this.#reader = reader;
+    this.#clientDialect = clientDialect;
     this.#sink = sink;
     this.#conversion = conversion;
     this.#parser = new SseParser({
@@ -47,7 +58,7 @@ export class StreamRelay {
       // Comments keep connections alive: the client's, too.
       onBlock: (bytes, start, end) => {
         // Half of a record, which readers would take for a whole one without data.
-        if (this.#flushing) return;
+        if (this.#flushing || reader.failure !== null) return;
         if (conversion === null) OUT.add(bytes, start, end);
         else this.#text += conversion.comment();
       },
@@ -56,13 +67,23 @@ export class StreamRelay {
 
   /** The client has been told of a failure: what still comes is of no use. */
   get failed(): boolean {
-    return this.#conversion !== null && this.#conversion.failed;
+    return this.#conversion !== null && (this.#conversion.failed || this.#reworded);
+  }
+
+  /** The vendor has failed before any of its model's words. */
+  get saidNothing(): boolean {
+    return this.#reader.failure !== null && this.outputTokens === 0;
+  }
+
+  /** Tokens of what has come, estimated by its text. */
+  get outputTokens(): number {
+    return this.#reader.outputTokens;
   }
 
   /** What the vendor told; of a stream that was cut off or has failed, what can be known of it. */
   get usage(): Usage | null {
     if (this.complete && this.#usage !== null) return this.#usage;
-    return this.#reader.usageSoFar?.() ?? this.#usage;
+    return this.#reader.usageSoFar() ?? this.#usage;
   }
 
   /** Takes `chunk[start, end)`, which belongs to the relay from now on. */
@@ -80,7 +101,7 @@ export class StreamRelay {
     this.#flushing = true;
     OUT.open(null);
     this.#parser.end({ flush: true });
-    if (this.complete && this.#conversion !== null) this.#text += this.#conversion.end();
+    if (this.complete && this.#conversion !== null && !this.#reworded) this.#text += this.#conversion.end();
     this.#handOver();
   }
 
@@ -99,13 +120,14 @@ export class StreamRelay {
   #event(bytes: Uint8Array, dataStart: number, dataEnd: number, eventStart: number, eventEnd: number): void {
     const verdict = VERDICT;
     const buffer = asBuffer(bytes);
+    const late = this.#reader.failure !== null;
     this.#reader.judge(buffer, dataStart, dataEnd, verdict);
     // Some servers leave out the last blank line; a record that was cut off is none.
     if (this.#flushing && !verdict.done && !isJson(bytes.subarray(dataStart, dataEnd))) return;
-    this.events++;
     if (verdict.usage !== null) this.#usage = verdict.usage;
     if (verdict.done || verdict.failed) this.complete = this.over = true;
     else if (verdict.finished) this.complete = true;
+    if (late || (verdict.failed && this.#reword(this.#reader.failure))) return;
     if (this.#conversion !== null) {
       this.#text += this.#conversion.event(buffer, dataStart, dataEnd);
       return;
@@ -118,7 +140,33 @@ export class StreamRelay {
     OUT.add(bytes, eventStart, verdict.cutStart);
     OUT.add(bytes, verdict.cutEnd, eventEnd);
   }
+
+  /** Tells a failure that must not, or cannot, be told as the vendor did; false for one that can. */
+  #reword(failure: ToldFailure | null): boolean {
+    if (failure === null) return false;
+    const known = this.#conversion !== null || this.#clientDialect.id === 'openai-chat' ? 'plain' : 'typed';
+    const ofCredentials = isOfCredentials(failure.status);
+    if (!ofCredentials && (failure.form === 'typed' || failure.form === known)) return false;
+    const error = ofCredentials
+      ? refusedCredentials()
+      : new GatewayError('upstream_protocol', wordsOf(failure));
+    const text = this.#clientDialect.errorEvent(error);
+    this.#reworded = true;
+    if (this.#conversion !== null) this.#text += text;
+    else {
+      const bytes = Buffer.from(text);
+      OUT.add(bytes, 0, bytes.length);
+    }
+    return true;
+  }
 }
+
+const MAX_TOLD_CHARS = 1_000;
+
+const wordsOf = ({ message }: ToldFailure): string =>
+  message === null
+    ? 'The vendor answered with an error that says nothing.'
+    : `The vendor answered with an error: ${message.slice(0, MAX_TOLD_CHARS)}`;
 
 function isJson(bytes: Uint8Array): boolean {
   try {

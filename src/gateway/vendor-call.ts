@@ -1,5 +1,5 @@
 import { costNanoUsd, savingsNanoUsd } from '../billing/cost.ts';
-import { estimateUsage, tokensOfBytes } from '../billing/estimate.ts';
+import { estimateUsage, type InputSize } from '../billing/estimate.ts';
 import type { Price } from '../billing/prices.ts';
 import type { Usage } from '../billing/usage.ts';
 import type { Answer, AnswerMeta, AnswerProducer } from '../dedup/answer.ts';
@@ -50,6 +50,7 @@ export interface VendorCallOptions {
   readonly answer: Answer;
   /** What the vendor speaks. */
   readonly dialect: Dialect;
+  readonly clientDialect: Dialect;
   /** Turns its answers into the client's dialect; null where that is the same. */
   readonly conversion: AnswerConversion | null;
   /** What the conversion must know of the request. */
@@ -57,7 +58,7 @@ export interface VendorCallOptions {
   readonly origin: Origin;
   readonly price: Price | null;
   /** For estimates. */
-  readonly inputBytes: number;
+  readonly inputSize: InputSize;
   /** The gateway asked for usage; the client must not see it. */
   readonly stripUsage: boolean;
   /** Prices depend on the hour. */
@@ -92,6 +93,8 @@ export class VendorCall implements UpstreamHandler, AnswerProducer, KeyedCall {
   readonly #body = new Gathered();
   #size = 0;
   #usage: Usage | null = null;
+  /** A whole answer has come to its end. */
+  #whole = false;
   #ended = false;
   previous: KeyedCall | null = null;
   next: KeyedCall | null = null;
@@ -157,9 +160,10 @@ export class VendorCall implements UpstreamHandler, AnswerProducer, KeyedCall {
     for (const name of RELAYED_HEADERS) this.#relayHeader(headers, name);
     this.#relayLimits(status, headers);
     if (status >= 300 || !(headers.get('content-type') ?? '').startsWith('text/event-stream')) return;
-    const { context, conversion, dialect, stripUsage } = this.#options;
+    const { clientDialect, context, conversion, dialect, stripUsage } = this.#options;
     this.#relay = new StreamRelay(
       dialect.streamReader(stripUsage),
+      clientDialect,
       conversion === null || context === null ? null : conversion.stream(context),
       this.#options.answer,
     );
@@ -241,18 +245,23 @@ export class VendorCall implements UpstreamHandler, AnswerProducer, KeyedCall {
     const { answer, dialect } = this.#options;
     this.#body.join();
     const { bytes: body, end, start } = this.#body;
-    this.#body.clear();
-    if (isOfCredentials(this.#vendorStatus)) {
-      const { code, message } = refusedCredentials();
-      this.#fail(code, message);
-      return;
-    }
+    this.#whole = true;
     if (this.#status < 300) {
       if (!isObject(body, start, end)) {
         this.#failUnbilled('The vendor answered with something that is no JSON object.');
         return;
       }
       this.#usage = dialect.usageOfBody(body, start, end);
+      const failure = dialect.failureOfBody(body, start, end);
+      if (failure !== null) {
+        this.#vendorStatus = failure.status;
+        this.#status = clientStatus(failure.status);
+      }
+    }
+    if (isOfCredentials(this.#vendorStatus)) {
+      const { code, message } = refusedCredentials();
+      this.#fail(code, message);
+      return;
     }
     let converted: Uint8Array | null;
     try {
@@ -309,6 +318,7 @@ export class VendorCall implements UpstreamHandler, AnswerProducer, KeyedCall {
     const { calls, owner, price, wallClockMs } = this.#options;
     calls.remove(this);
     const usage = this.#usage ?? this.#relay?.usage ?? this.#estimate();
+    this.#body.clear();
     const atMs = wallClockMs();
     const cost = usage === null || price === null ? null : costNanoUsd(price, usage, atMs);
     owner.settle({
@@ -326,8 +336,19 @@ export class VendorCall implements UpstreamHandler, AnswerProducer, KeyedCall {
   /** What the vendor did not tell: nothing for what it refused or never got, else by what went through here. */
   #estimate(): Usage | null {
     if (this.#status >= 300 || this.#call?.sent === false) return null;
-    const output = this.#relay === null ? tokensOfBytes(this.#size) : this.#relay.events;
-    return estimateUsage(this.#options.inputBytes, output);
+    const { inputSize } = this.#options;
+    const relay = this.#relay;
+    if (relay !== null) return relay.saidNothing ? null : estimateUsage(inputSize, relay.outputTokens);
+    const output = this.#outputOfBody();
+    // Something came that is no answer at all: no model has worked for it.
+    if (output === null && this.#whole) return null;
+    return estimateUsage(inputSize, output ?? 0);
+  }
+
+  /** Tokens of a whole answer, or of as much of it as has come. */
+  #outputOfBody(): number | null {
+    this.#body.join();
+    return this.#options.dialect.outputOfBody(this.#body.bytes, this.#body.start, this.#body.end);
   }
 }
 

@@ -141,7 +141,7 @@ describe('another dialect', () => {
       vendorDialect: 'anthropic-messages',
       converted: true,
       warnings: ['seed: lost'],
-      inputBytes: CHAT.length,
+      inputSize: { textBytes: MESSAGES_BODY.length, mediaTokens: 0, mediaTokensAtMost: 0 },
     });
   });
 

@@ -18,7 +18,7 @@ describe('prepared', () => {
       shareable: true,
       maxOutputTokens: 50,
       n: 3,
-      inputBytes: text.length,
+      inputSize: { textBytes: text.length, mediaTokens: 0, mediaTokensAtMost: 0 },
       bodyBytes: prepared.body.byteLength,
     });
     expect(prepared.route.upstreamModel).toBe('m');

@@ -1,3 +1,5 @@
+import type { InputSize } from '../billing/estimate.ts';
+import { inputSizeOf } from '../dialects/input-size.ts';
 import type { DialectId, ModelRoute } from '../providers/types.ts';
 import { hex64 } from './block-chain.ts';
 import { Envelope, type PipelineInput, type Stage, type StageName } from './envelope.ts';
@@ -31,8 +33,8 @@ export class Prepared {
   readonly passthrough: boolean;
   readonly maxOutputTokens: number | null;
   readonly n: number;
-  /** Size of the client's body. */
-  readonly inputBytes: number;
+  /** How large the prompt is, for money: of the body as the client wrote it, in the vendor's dialect. */
+  readonly inputSize: InputSize;
   /** Size of the vendor's body; stays known after it was taken. */
   readonly bodyBytes: number;
   /** 32 bytes. */
@@ -58,7 +60,7 @@ export class Prepared {
     // As sent: a conversion cuts down what is more than the model writes.
     this.maxOutputTokens = request.maxOutputTokens ?? client.maxOutputTokens;
     this.n = client.n;
-    this.inputBytes = envelope.input.body.byteLength;
+    this.inputSize = inputSizeOf(envelope.document, request, envelope.route.upstreamModel);
     this.bodyBytes = envelope.body.reduce((sum, part) => sum + part.byteLength, 0);
     this.fullHash = envelope.fullHash;
     this.#prefixHigh = envelope.prefixHash.high;

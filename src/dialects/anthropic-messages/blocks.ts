@@ -86,8 +86,14 @@ export function readBlock(
     for (let inner = content + 1; inner < contentEnd; inner = document.next(inner))
       if (document.kind(inner) === Kind.Object && !readBlock(document, inner, NESTED, blocks))
         ordered = false;
-  } else findMarks(document, content);
-  findMarks(document, source);
+  } else if (content >= 0 && document.kind(content) !== Kind.String) {
+    blocks.media = true;
+    findMarks(document, content);
+  }
+  if (source >= 0) {
+    blocks.media = true;
+    findMarks(document, source);
+  }
   if (mark >= 0) {
     // Null is none, and is left out when the block is written.
     if (document.kind(mark) === Kind.Null) ordered = false;
@@ -105,7 +111,6 @@ export function readBlock(
  * page has a document in it. The vendor counts them all, so one too many does less harm than one too few.
  */
 function findMarks(document: JsonDocument, value: number): void {
-  if (value < 0 || document.kind(value) === Kind.String) return;
   const end = document.next(value);
   for (let node = value; node < end; node++) {
     if (document.kind(node) !== Kind.Object) continue;

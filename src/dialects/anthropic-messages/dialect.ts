@@ -1,7 +1,7 @@
 import type { GatewayError } from '../../errors/gateway-error.ts';
 import type { Dialect } from '../types.ts';
 import { errorRecord, errorText, typeOfError } from './errors.ts';
-import { MessagesStreamReader, usageOfBody } from './response.ts';
+import { failureOfBody, MessagesStreamReader, outputOfBody, usageOfBody } from './response.ts';
 
 /** The catalogue's code stands where the vendor has codes of its own; its type is the vendor's. */
 const errorBody = (error: GatewayError, requestId?: string): string =>
@@ -17,6 +17,8 @@ export const anthropicMessages: Dialect = {
   id: 'anthropic-messages',
   path: '/messages',
   usageOfBody,
+  failureOfBody,
+  outputOfBody,
   // Usage is in every stream and the client knows it: there is nothing to strip.
   streamReader: () => new MessagesStreamReader(),
   errorBody,

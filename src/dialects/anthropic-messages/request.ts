@@ -125,6 +125,7 @@ export class MessagesRequest extends RequestFacts {
     this.systemNode = FIELDS.node(document, SYSTEM);
     if (this.systemNode >= 0) this.#readContent(document, this.systemNode, IN_SYSTEM, () => 'system');
     this.#readMessages(document, FIELDS.given(MESSAGES));
+    this.media = this.blocks.media;
   }
 
   /** They are read at once: their marks must be known for the hashes too. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { blankVerdict, type EventVerdict } from '../types.ts';
-import { MessagesStreamReader, usageOfBody } from './response.ts';
+import { failureOfBody, MessagesStreamReader, usageOfBody } from './response.ts';
 
 const START = {
   type: 'message_start',
@@ -112,6 +112,23 @@ describe('MessagesStreamReader', () => {
         new MessagesStreamReader().judge(Buffer.from(noise), 0, noise.length, verdict);
       }),
     );
+  });
+});
+
+describe('failureOfBody', () => {
+  test('an error in place of content', () => {
+    const of = (text: string): unknown => failureOfBody(Buffer.from(text));
+    const error = { type: 'overloaded_error', message: 'Overloaded' };
+    expect(of(JSON.stringify({ type: 'error', error }))).toMatchObject({ status: 529, form: 'typed' });
+    expect(of(JSON.stringify({ error: { ...error, type: 'x' } }))).toMatchObject({
+      status: 502,
+      form: 'plain',
+    });
+    expect(of('{"detail":"Not Found"}')).toMatchObject({ form: 'bare' });
+    const input = { error: 'none' };
+    expect(of(JSON.stringify({ type: 'message', content: [{ type: 'tool_use', input }] }))).toBeNull();
+    expect(of('{"type":"message","content":[],"error":null}')).toBeNull();
+    expect(of('{}')).toBeNull();
   });
 });
 

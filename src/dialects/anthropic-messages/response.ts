@@ -1,19 +1,53 @@
-import { tokensOfBytes } from '../../billing/estimate.ts';
 import type { Usage } from '../../billing/usage.ts';
+import { asBuffer } from '../../std/bytes.ts';
 import { JsonDocument, Kind } from '../../std/json/document.ts';
+import { AnswerMeter } from '../answer-meter.ts';
+import { memberOf, textOf } from '../raw-text.ts';
+import { parsedError, failureIn, UNKNOWN_FAILURE, type ToldFailure } from '../told-failure.ts';
 import type { EventVerdict, StreamReader } from '../types.ts';
-import { saysError } from '../raw-text.ts';
 import { usageIn } from '../usage-of-body.ts';
 import { MessagesUsage, normaliseUsage } from './usage.ts';
 
 /** How the vendor begins the events that make up nearly all of a stream. */
 const CONTENT_DELTA = Buffer.from('{"type":"content_block_delta"');
-/** What stands around the text of one of them. */
-const DELTA_FRAME_BYTES = 80;
+const CONTENT_KEY = Buffer.from('"content"');
+const ERROR_KEY = Buffer.from('"error"');
 
 /** Usage of a whole Messages answer, or null when the body carries none. */
 export const usageOfBody = (body: Uint8Array, start = 0, end = body.length): Usage | null =>
   usageIn(body, start, end, normaliseUsage);
+
+/** Whether a body tells an error in place of content; native searches tell an answer from it. */
+export function failureOfBody(body: Uint8Array, start = 0, end = body.length): ToldFailure | null {
+  const bytes = asBuffer(body);
+  if (holds(bytes, CONTENT_KEY, start, end) && !holds(bytes, ERROR_KEY, start, end)) return null;
+  const answer = parsedError(bytes, start, end);
+  return hasContent(answer) ? null : failureIn(answer);
+}
+
+const hasContent = (answer: unknown): boolean =>
+  Array.isArray((answer as { readonly content?: unknown } | null | undefined)?.content);
+
+/** What is written in a whole answer, or in the beginning of one. */
+export function outputOfBody(body: Uint8Array, start = 0, end = body.length): number | null {
+  const bytes = asBuffer(body);
+  const meter = new AnswerMeter();
+  meter.measure(bytes, start, end);
+  return meter.tokens === 0 && !hasContent(parsedError(bytes, start, end)) ? null : meter.tokens;
+}
+
+function holds(bytes: Buffer, needle: Buffer, start: number, end: number): boolean {
+  const at = bytes.indexOf(needle, start);
+  return at >= 0 && at < end;
+}
+
+/** Members of a block at its start that the model has written; what a server's tool found is none of them. */
+const WRITTEN = ['text', 'thinking', 'input', 'data'] as const;
+/** What a call costs besides its input: of all recorded streams with calls, by what their vendor counted. */
+const CALL_TOKENS = 30;
+
+/** `{}`, which the vendor writes where the input comes as fragments. */
+const EMPTY_OBJECT_BYTES = 2;
 
 const document = new JsonDocument();
 
@@ -26,10 +60,11 @@ const document = new JsonDocument();
  */
 export class MessagesStreamReader implements StreamReader {
   readonly #usage = new MessagesUsage();
-  #contentBytes = 0;
+  readonly #meter = new AnswerMeter();
+  failure: ToldFailure | null = null;
 
   nextChunk(): void {
-    // Nothing is remembered of the bytes.
+    this.#meter.forget();
   }
 
   judge(bytes: Buffer, start: number, end: number, verdict: EventVerdict): void {
@@ -39,21 +74,51 @@ export class MessagesStreamReader implements StreamReader {
     verdict.usage = null;
     verdict.drop = false;
     verdict.cutStart = verdict.cutEnd = 0;
-    if (startsWithDelta(bytes, start, end)) this.#content(end - start);
+    if (startsWithDelta(bytes, start, end)) this.#content(bytes, start, start + CONTENT_DELTA.length, end, 1);
     else {
       this.#judgeOther(bytes, start, end, verdict);
       document.release();
     }
   }
 
+  get outputTokens(): number {
+    return this.#meter.tokens;
+  }
+
   usageSoFar(): Usage | null {
     const usage = this.#usage.get();
     if (usage === null) return null;
-    return { ...usage, output: Math.max(usage.output, tokensOfBytes(this.#contentBytes)), estimated: true };
+    return { ...usage, output: Math.max(usage.output, this.outputTokens), estimated: true };
   }
 
-  #content(bytes: number): void {
-    this.#contentBytes += Math.max(0, bytes - DELTA_FRAME_BYTES);
+  /** Measures an event with content; `inside` 1: from behind its type on. */
+  #content(bytes: Buffer, start: number, from: number, end: number, inside: 0 | 1): void {
+    if (this.#meter.measureAlike(bytes, start, end) >= 0) return;
+    this.#meter.beginRecord();
+    this.#meter.measure(bytes, from, end, inside);
+    this.#meter.endRecord(bytes, start);
+  }
+
+  /** Some servers send a message that is whole at once. */
+  #blocks(bytes: Buffer, start: number, content: number): void {
+    if (content < 0 || document.kind(content) !== Kind.Array) return;
+    const end = document.next(content);
+    for (let block = content + 1; block < end; block = document.next(block)) this.#block(bytes, start, block);
+  }
+
+  /** Measures what a block holds at its start: mostly nothing, but servers that are only compatible send whole ones. */
+  #block(bytes: Buffer, start: number, block: number): void {
+    if (textOf(document, memberOf(document, block, 'type'))?.endsWith('tool_use') === true)
+      this.#meter.addTokens(CALL_TOKENS);
+    this.#meter.beginRecord();
+    for (const name of WRITTEN) {
+      const value = memberOf(document, block, name);
+      if (value < 0) continue;
+      if (name === 'input' && document.kind(value) === Kind.Object)
+        this.#meter.addText(document.end(value) - document.start(value) - EMPTY_OBJECT_BYTES);
+      else this.#meter.measure(bytes, start + document.start(value), start + document.end(value));
+    }
+    this.#meter.endRecord(bytes, start);
   }
 
   #judgeOther(bytes: Buffer, start: number, end: number, verdict: EventVerdict): void {
@@ -66,11 +131,16 @@ export class MessagesStreamReader implements StreamReader {
     const type = document.member(0, 'type');
     switch (type >= 0 && document.kind(type) === Kind.String ? document.text(type) : '') {
       case 'content_block_delta':
-        this.#content(end - start);
+        this.#content(bytes, start, start, end, 0);
+        return;
+      case 'content_block_start':
+        this.#block(bytes, start, memberOf(document, 0, 'content_block'));
         return;
       case 'message_start': {
         const message = document.member(0, 'message');
-        if (message >= 0 && document.kind(message) === Kind.Object) this.#add(message);
+        if (message < 0 || document.kind(message) !== Kind.Object) return;
+        this.#add(message);
+        this.#blocks(bytes, start, memberOf(document, message, 'content'));
         return;
       }
       case 'message_delta': {
@@ -87,12 +157,14 @@ export class MessagesStreamReader implements StreamReader {
         verdict.usage = this.#usage.get();
         return;
       case 'error':
-        verdict.failed = true;
-        return;
+        this.#add(0);
+        this.failure = failureIn(parsedError(bytes, start, end)) ?? UNKNOWN_FAILURE;
+        break;
       default:
         // Servers that are only compatible may leave the type out.
-        verdict.failed = type < 0 && saysError(document);
+        if (type < 0) this.failure = failureIn(parsedError(bytes, start, end));
     }
+    verdict.failed = this.failure !== null;
   }
 
   #add(object: number): void {

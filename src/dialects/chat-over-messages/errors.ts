@@ -73,9 +73,11 @@ function toldError(record: JsonDocument, fallbackType: string): { shape: Shape; 
     textOf(record, message) ?? '',
     textOf(record, code) ?? '',
   );
+  // Servers that are only compatible have a text in its place.
+  const said = sourceOf(record, message) ?? sourceOf(record, error);
   const text = errorText(
     shape,
-    sourceOf(record, message) ?? '"The vendor failed without saying why."',
+    said ?? '"The vendor failed without saying why."',
     sourceOf(record, code),
     sourceOf(record, memberOf(record, 0, 'request_id')),
   );

@@ -1,13 +1,15 @@
 import type { GatewayError } from '../../errors/gateway-error.ts';
 import { openAiErrorBody } from '../../errors/render.ts';
 import type { Dialect } from '../types.ts';
-import { ChatStreamReader, usageOfBody } from './response.ts';
+import { ChatStreamReader, failureOfBody, outputOfBody, usageOfBody } from './response.ts';
 
 /** OpenAI Chat Completions (`POST /v1/chat/completions`). */
 export const openAiChat: Dialect = {
   id: 'openai-chat',
   path: '/chat/completions',
   usageOfBody,
+  failureOfBody,
+  outputOfBody,
   streamReader: (stripUsage) => new ChatStreamReader(stripUsage),
   errorBody: (error: GatewayError) => JSON.stringify(openAiErrorBody(error)),
   // No `[DONE]` follows an error: SDKs raise it when they meet it.

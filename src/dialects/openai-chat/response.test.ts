@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { blankVerdict, type EventVerdict } from '../types.ts';
-import { ChatStreamReader, usageMember, usageOfBody } from './response.ts';
+import { ChatStreamReader, failureOfBody, usageMember, usageOfBody } from './response.ts';
 
 const usage = {
   prompt_tokens: 100,
@@ -66,6 +66,46 @@ describe('ChatStreamReader', () => {
     const text = '{"error":{"message":"overloaded","type":"server_error"}}';
     expect(judge(text)).toMatchObject({ failed: true, relayed: text });
     expect(judge('{"choices":[{"delta":{"content":"{\\"error\\""}}]}').failed).toBe(false);
+  });
+
+  test('an error is seen wherever it stands, and in the shapes of other servers', () => {
+    for (const text of [
+      '{"id":"x","choices":[],"error":{"message":"m","code":502}}',
+      '{ "choices" : [] , "error" : "m" }',
+      '{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}],"error":{"message":"m"}}',
+      '{"object":"error","message":"m","code":404}',
+      '{"message":"m","code":500}',
+      '{"detail":"Not Found"}',
+      '{"error":{}}',
+    ])
+      expect([text, judge(text)]).toMatchObject([text, { failed: true, done: false, relayed: text }]);
+    const billed = `{"error":{"message":"m"},"choices":[],"usage":${JSON.stringify(usage)}}`;
+    expect(judge(billed)).toMatchObject({ failed: true, usage: { output: 5 }, drop: false });
+    for (const text of [
+      '{"error":null,"choices":[{"delta":{"content":"x"}}]}',
+      '{"choices":[{"delta":{"content":"x"}}],"error" : null}',
+      '{"choices":[{"delta":{"content":"x"}}],"error":{}}',
+      '{"choices":[{"delta":{"tool_calls":[{"error":{"message":"m"}}]}}]}',
+      '{"choices":[],"error":false}',
+      '{"choices":[],"detail":"x"}',
+      '{"type":"ping"}',
+      '{"error":',
+    ])
+      expect([text, judge(text).failed]).toEqual([text, false]);
+  });
+
+  test('of a stream that was cut off, usage is what was told, and by what came where that is more', () => {
+    const reader = new ChatStreamReader(true);
+    const feed = (text: string): void => {
+      const bytes = Buffer.from(text);
+      reader.nextChunk();
+      reader.judge(bytes, 0, bytes.length, blankVerdict());
+    };
+    feed(`{"choices":[{"delta":{"content":"${'x'.repeat(400)}"}}]}`);
+    expect(reader.usageSoFar()).toBeNull();
+    expect(reader.outputTokens).toBe(100);
+    feed(`{"choices":[{"delta":{"content":"y"}}],"usage":${JSON.stringify(usage)}}`);
+    expect(reader.usageSoFar()).toMatchObject({ uncachedInput: 26, output: 101, estimated: true });
   });
 
   test('the usage record that was not asked for is read and dropped; asked for, it passes', () => {
@@ -204,6 +244,35 @@ describe('usageOfBody', () => {
   test('none, null, broken', () => {
     for (const text of ['{}', '{"usage":null}', '{"usage":', 'null', '"usage"'])
       expect(usageOfBody(Buffer.from(text))).toBeNull();
+  });
+});
+
+describe('failureOfBody', () => {
+  const of = (text: string): unknown => failureOfBody(Buffer.from(text));
+
+  test('an error in place of choices', () => {
+    for (const text of [
+      '\n\n {"error":{"message":"m","code":429}}',
+      '{"choices":[],"error":{"message":"m","code":429}}',
+      '{"choices":null,"error":{"message":"m","status":429}}',
+      '{"object":"error","message":"m","code":429}',
+      '{"message":"m","status":429}',
+    ])
+      expect(of(text)).toMatchObject({ status: 429, message: 'm' });
+  });
+
+  test('is none beside a choice, null, or within one', () => {
+    for (const text of [
+      '{"choices":[{"message":{"content":"x"}}],"error":null}',
+      '{"choices":[{"message":{"content":"x"}}],"error":{"message":"m"}}',
+      '{"choices":[{"message":{"tool_calls":[{"error":1}]}}]}',
+      '{"error":null}',
+      '{}',
+      '{"choices":[]}',
+      '[]',
+      '{"error":',
+    ])
+      expect(of(text)).toBeNull();
   });
 });
 

@@ -1,6 +1,9 @@
 import type { Usage } from '../../billing/usage.ts';
-import { skipSpace } from '../../std/json/bytes.ts';
+import { asBuffer } from '../../std/bytes.ts';
+import { CLOSE_ARRAY, CLOSE_OBJECT, COLON, skipSpace } from '../../std/json/bytes.ts';
 import { Kind, JsonDocument } from '../../std/json/document.ts';
+import { AnswerMeter } from '../answer-meter.ts';
+import { parsedError, failureIn, type ToldFailure } from '../told-failure.ts';
 import type { EventVerdict, StreamReader } from '../types.ts';
 import { usageIn } from '../usage-of-body.ts';
 import { normaliseUsage } from './usage.ts';
@@ -9,15 +12,42 @@ const USAGE_KEY = Buffer.from('"usage"');
 const FINISH_REASON = Buffer.from('"finish_reason":');
 const QUOTE_BYTES = Buffer.from('"');
 const DONE = Buffer.from('[DONE]');
-const ERROR_STARTS = [Buffer.from('{"error"'), Buffer.from('{ "error"'), Buffer.from('{"object":"error"')];
-/** A member that some servers write into every record. */
-const NO_ERROR = /^\{ ?"error": ?null/;
+const DELTA_KEY = Buffer.from('"delta"');
+const ERROR_KEY = Buffer.from('"error"');
+const CHOICES_KEY = Buffer.from('"choices"');
+const NULL = Buffer.from('null');
 /** How OpenAI writes it behind `choices` on every record but the last. */
 const NULL_USAGE = Buffer.from('],"usage":null');
 
 /** Usage of a whole Chat Completions answer, or null when the body carries none. */
 export const usageOfBody = (body: Uint8Array, start = 0, end = body.length): Usage | null =>
   usageIn(body, start, end, normaliseUsage);
+
+/** Whether a body tells an error in place of choices; native searches tell an answer from it. */
+export function failureOfBody(body: Uint8Array, start = 0, end = body.length): ToldFailure | null {
+  const bytes = asBuffer(body);
+  if (holds(bytes, CHOICES_KEY, start, end) && !holds(bytes, ERROR_KEY, start, end)) return null;
+  const answer = parsedError(bytes, start, end);
+  return hasChoice(answer) ? null : failureIn(answer);
+}
+
+const hasChoice = (answer: unknown): boolean => {
+  const choices = (answer as { readonly choices?: unknown } | null | undefined)?.choices;
+  return Array.isArray(choices) && choices.length > 0;
+};
+
+/** What is written in a whole answer, or in the beginning of one. */
+export function outputOfBody(body: Uint8Array, start = 0, end = body.length): number | null {
+  const bytes = asBuffer(body);
+  const meter = new AnswerMeter();
+  meter.measure(bytes, start, end);
+  return meter.tokens === 0 && !hasChoice(parsedError(bytes, start, end)) ? null : meter.tokens;
+}
+
+function holds(bytes: Buffer, needle: Buffer, start: number, end: number): boolean {
+  const at = bytes.indexOf(needle, start);
+  return at >= 0 && at < end;
+}
 
 function startsWith(bytes: Uint8Array, start: number, end: number, needle: Uint8Array): boolean {
   if (end - start < needle.length) return false;
@@ -98,6 +128,13 @@ export class ChatStreamReader implements StreamReader {
   readonly #usage = new Needle(USAGE_KEY);
   readonly #nullUsage = new Needle(NULL_USAGE);
   readonly #finishReason = new Needle(FINISH_REASON);
+  readonly #delta = new Needle(DELTA_KEY);
+  readonly #error = new Needle(ERROR_KEY);
+  readonly #meter = new AnswerMeter();
+  /** From the end of a `delta` to that of its choice, the last one of its record. */
+  #tailBytes = 0;
+  #told: Usage | null = null;
+  failure: ToldFailure | null = null;
   /** A reason that is no null, as this server spells it; null until a record has one. */
   #finish: Needle | null = null;
 
@@ -110,6 +147,20 @@ export class ChatStreamReader implements StreamReader {
     this.#nullUsage.forget();
     this.#finishReason.forget();
     this.#finish?.forget();
+    this.#delta.forget();
+    this.#error.forget();
+    this.#meter.forget();
+  }
+
+  get outputTokens(): number {
+    return this.#meter.tokens;
+  }
+
+  usageSoFar(): Usage | null {
+    const told = this.#told;
+    return told === null
+      ? null
+      : { ...told, output: Math.max(told.output, this.outputTokens), estimated: true };
   }
 
   judge(bytes: Buffer, start: number, end: number, verdict: EventVerdict): void {
@@ -121,10 +172,68 @@ export class ChatStreamReader implements StreamReader {
     verdict.cutStart = verdict.cutEnd = 0;
     const usageAt = this.#usage.find(bytes, start, end);
     if (usageAt >= 0) this.#judgeUsage(bytes, start, end, verdict);
-    else
-      verdict.failed =
-        ERROR_STARTS.some((needle) => startsWith(bytes, start, end, needle)) &&
-        !NO_ERROR.test(bytes.toString('latin1', start, Math.min(end, start + 16)));
+    if (verdict.usage !== null) this.#told = verdict.usage;
+    if (verdict.done) return;
+    const ordinary = this.#measureDeltas(bytes, start, end) || verdict.usage !== null;
+    if (!ordinary || this.#saysError(bytes, start, end))
+      this.#judgeOther(bytes, start, end, ordinary, verdict);
+  }
+
+  /** Measures what the choices of a record say; false when it has none that says anything the usual way. */
+  #measureDeltas(bytes: Buffer, start: number, end: number): boolean {
+    let at = this.#meter.measureAlike(bytes, start, end);
+    if (at >= 0 && this.#endsChoices(bytes, at, end)) return true;
+    const first = at < 0;
+    at = this.#delta.find(bytes, Math.max(at, start), end);
+    if (at < 0) return !first;
+    this.#meter.beginRecord();
+    do {
+      const colon = skipSpace(bytes, at + DELTA_KEY.length);
+      at = bytes[colon] === COLON ? this.#meter.measure(bytes, colon + 1, end) : colon;
+      at = this.#endsChoices(bytes, at, end) ? -1 : this.#delta.find(bytes, at, end);
+    } while (at >= 0);
+    this.#meter.endRecord(bytes, start);
+    return true;
+  }
+
+  /** Whether no other choice follows the `delta` that ends at `from`: what is between it and the end is mostly as long. */
+  #endsChoices(bytes: Buffer, from: number, end: number): boolean {
+    let at = from + this.#tailBytes;
+    if (bytes[at] !== CLOSE_OBJECT || bytes[at + 1] !== CLOSE_ARRAY) {
+      at = from;
+      while (at < end && bytes[at] !== CLOSE_OBJECT) at++;
+      if (bytes[at + 1] !== CLOSE_ARRAY) return false;
+      this.#tailBytes = at - from;
+    }
+    return true;
+  }
+
+  /** Some servers write a member that is null into every record. */
+  #saysError(bytes: Buffer, start: number, end: number): boolean {
+    let at = this.#error.find(bytes, start, end);
+    while (at >= 0) {
+      const colon = skipSpace(bytes, at + ERROR_KEY.length);
+      if (bytes[colon] === COLON && !startsWith(bytes, skipSpace(bytes, colon + 1), end, NULL)) return true;
+      at = this.#error.find(bytes, colon, end);
+    }
+    return false;
+  }
+
+  /** The few records of a stream that are no ordinary ones, and all of a server that has other ones. */
+  #judgeOther(bytes: Buffer, start: number, end: number, measured: boolean, verdict: EventVerdict): void {
+    const record = parsedError(bytes, start, end);
+    const failure = failureIn(record);
+    // Beside a choice only an error that says something is one.
+    if (failure !== null && !((failure.form === 'bare' || failure.message === null) && hasChoice(record))) {
+      verdict.failed = true;
+      verdict.drop = false;
+      this.failure = failure;
+      return;
+    }
+    if (measured) return;
+    this.#meter.beginRecord();
+    this.#meter.measure(bytes, start, end);
+    this.#meter.endRecord(bytes, start);
   }
 
   /** Most servers write nulls before the reason: once it is known with which blanks, a chunk is searched but once. */
