@@ -237,10 +237,12 @@ describe('a failure told with 200, whole', () => {
 });
 
 describe('a failure told in a stream', () => {
-  /** A stream's error record as its clients get it; nothing is behind it. */
-  async function expectError(way: Way, response: Response, words: string): Promise<void> {
+  /** A stream's error record as its clients get it. Nothing is behind it; in the middle of an answer in their dialect, what the vendor sent. */
+  async function expectError(way: Way, response: Response, words: string, behind = ''): Promise<void> {
     expect(response.status).toBe(200);
-    const text = await response.text();
+    const whole = await response.text();
+    expect(whole).toEndWith(behind);
+    const text = whole.slice(0, whole.length - behind.length);
     const last = eventsOf(text).at(-1)!;
     expect(last.event).toBe(way.path === CHAT ? null : 'error');
     expect(JSON.stringify(JSON.parse(last.data))).toContain(words);
@@ -274,7 +276,8 @@ describe('a failure told in a stream', () => {
   test.each(onGpt!)('$name: behind some content what came is paid, and the prompt', async (way) => {
     const delta = { choices: [{ index: 0, delta: { content: 'x'.repeat(40_000) }, finish_reason: null }] };
     vendor.script = () => streamOf(data(delta), data({ error: { message: 'told', code: 502 } }), DONE);
-    const spentUsd = await spentBy(async () => expectError(way, await ask(way, true), 'told'));
+    const behind = way.path === CHAT ? DONE : '';
+    const spentUsd = await spentBy(async () => expectError(way, await ask(way, true), 'told', behind));
     // 100,000 tokens at 2.5, and 10,000 at 10.
     expect(spentUsd).toBeWithin(0.349, 0.351);
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CASES, caseLines, casesPresent } from '../../test/support/cases.ts';
+import { CASES, caseLines, casesPresent, withCases } from '../../test/support/cases.ts';
 import { tokensOfBytes } from '../billing/estimate.ts';
 import type { Usage } from '../billing/usage.ts';
 import { AnswerMeter } from './answer-meter.ts';
@@ -310,7 +310,7 @@ describe('AnswerMeter', () => {
 });
 
 // Reason of the skip: the cases lie beside the repository and are not copied into it.
-describe.skipIf(!casesPresent)('against what vendors counted', () => {
+withCases.describe('against what vendors counted', () => {
   const FIXTURES = 'recorded/vercel_ai_fixtures';
   const read = (path: string): string => readFileSync(join(CASES, path), 'utf8');
 

@@ -17,8 +17,8 @@ const VERDICT: EventVerdict = blankVerdict();
 
 /**
  * A vendor's stream on its way to clients: whole events, in one piece per read of the socket, judged by the vendor's
- * dialect. In the client's dialect they pass as they came; in another they are told anew by its conversion. Behind an error
- * nothing passes, no `[DONE]` either.
+ * dialect. In the client's dialect they pass as they came; in another they are told anew by its conversion. Behind an
+ * error that is told in other words than the vendor's, or before any of its model's, nothing passes, no `[DONE]` either.
  *
  * An event that is too large throws.
  */
@@ -35,6 +35,8 @@ export class StreamRelay {
   #usage: Usage | null = null;
   /** The vendor's error has been told in the gateway's own words. */
   #reworded = false;
+  /** It is all that there was: what comes behind it is no answer. */
+  #alone = false;
   /** The vendor said that this is all, or that it failed. */
   complete = false;
   /** It said so in a record behind which none comes. */
@@ -58,11 +60,16 @@ export class StreamRelay {
       // Comments keep connections alive: the client's, too.
       onBlock: (bytes, start, end) => {
         // Half of a record, which readers would take for a whole one without data.
-        if (this.#flushing || reader.failure !== null) return;
+        if (this.#flushing || this.#ended) return;
         if (conversion === null) OUT.add(bytes, start, end);
         else this.#text += conversion.comment();
       },
     });
+  }
+
+  /** The client has had all that there is to be had. */
+  get #ended(): boolean {
+    return this.#reworded || this.#alone || (this.#conversion !== null && this.#reader.failure !== null);
   }
 
   /** The client has been told of a failure: what still comes is of no use. */
@@ -120,13 +127,14 @@ export class StreamRelay {
   #event(bytes: Uint8Array, dataStart: number, dataEnd: number, eventStart: number, eventEnd: number): void {
     const verdict = VERDICT;
     const buffer = asBuffer(bytes);
-    const late = this.#reader.failure !== null;
+    const late = this.#ended;
     this.#reader.judge(buffer, dataStart, dataEnd, verdict);
     // Some servers leave out the last blank line; a record that was cut off is none.
     if (this.#flushing && !verdict.done && !isJson(bytes.subarray(dataStart, dataEnd))) return;
     if (verdict.usage !== null) this.#usage = verdict.usage;
     if (verdict.done || verdict.failed) this.complete = this.over = true;
     else if (verdict.finished) this.complete = true;
+    if (verdict.failed && !late) this.#alone = this.saidNothing;
     if (late || (verdict.failed && this.#reword(this.#reader.failure))) return;
     if (this.#conversion !== null) {
       this.#text += this.#conversion.event(buffer, dataStart, dataEnd);
@@ -146,7 +154,10 @@ export class StreamRelay {
     if (failure === null) return false;
     const known = this.#conversion !== null || this.#clientDialect.id === 'openai-chat' ? 'plain' : 'typed';
     const ofCredentials = isOfCredentials(failure.status);
-    if (!ofCredentials && (failure.form === 'typed' || failure.form === known)) return false;
+    // In the middle of an answer it passes in whatever form it has: its clients know their vendor.
+    const passes =
+      failure.form === 'typed' || failure.form === known || (failure.form === 'plain' && !this.#alone);
+    if (!ofCredentials && passes) return false;
     const error = ofCredentials
       ? refusedCredentials()
       : new GatewayError('upstream_protocol', wordsOf(failure));
