@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
+import { errorOf } from './support/errors.ts';
+import { eventually, startGateway, type Gateway } from './support/gateway.ts';
+import { meeting } from './support/meeting.ts';
+
+/** A body of more than a megabyte is read and prepared in steps; nothing else may differ. */
+let simulator: Simulator;
+let gateway: Gateway;
+let key: string;
+
+beforeAll(async () => {
+  simulator = startSimulator({ port: 0, record: true });
+  gateway = await startGateway({
+    env: {
+      WORKERS: '1',
+      OPENAI_API_KEY: 'sk-up',
+      OPENAI_BASE_URL: simulator.url,
+      ANTHROPIC_API_KEY: 'sk-up',
+      ANTHROPIC_BASE_URL: simulator.url,
+    },
+  });
+  ({ key } = await gateway.createKey());
+});
+afterAll(async () => {
+  await gateway[Symbol.asyncDispose]();
+  await simulator.stop();
+});
+
+const ESCAPES = String.raw`\u4e2d\ud83d\ude00\/\n`;
+const TEXT = '中\u{1f600}/\n';
+const TIMES = 100_000;
+
+const bodyOf = (model: string, text: string): string =>
+  `{ "model": "${model}", "max_tokens": 100, "messages": [{"role": "user", "content": "${text}"}] }`;
+const post = (path: string, body: string, signal?: AbortSignal): Promise<Response> =>
+  fetch(gateway.url + path, {
+    method: 'POST',
+    headers: { 'x-api-key': key, 'content-type': 'application/json' },
+    body,
+    ...(signal === undefined ? {} : { signal }),
+  });
+
+interface Sent {
+  readonly messages: readonly { readonly content: unknown }[];
+}
+
+/** What the vendor was sent last, as its one text. */
+function lastText(): string {
+  const { messages } = JSON.parse(Buffer.from(simulator.bodies().at(-1)!).toString()) as Sent;
+  const { content } = messages.at(-1)!;
+  return typeof content === 'string' ? content : (content as { readonly text: string }[])[0]!.text;
+}
+
+describe('a body of megabytes', () => {
+  test.each([
+    ['/v1/chat/completions', 'gpt-4o'],
+    ['/v1/chat/completions', 'claude-opus-4-8'],
+    ['/v1/messages', 'claude-opus-4-8'],
+    ['/v1/messages', 'gpt-4o'],
+  ])('%s on %s reaches its vendor to the letter', async (path, model) => {
+    const response = await post(path, bodyOf(model, ESCAPES.repeat(TIMES)));
+    expect([response.status, await response.text()]).toEqual([200, expect.anything() as string]);
+    expect(lastText()).toBe(TEXT.repeat(TIMES));
+  });
+
+  test('is refused as a small one is, and counts no tokens that are not there', async () => {
+    const broken = await post('/v1/chat/completions', bodyOf('gpt-4o', ESCAPES.repeat(TIMES)).slice(0, -1));
+    expect([broken.status, errorOf(await broken.text()).code]).toEqual([400, 'invalid_json']);
+    const twice = `{"model":"gpt-4o","other":[${'1 ,'.repeat(700_000)}1],"model":"gpt-4o","messages":[]}`;
+    const refused = await post('/v1/chat/completions', twice);
+    expect([refused.status, errorOf(await refused.text()).code]).toEqual([400, 'duplicate_key']);
+    const count = await post('/v1/messages/count_tokens', bodyOf('gpt-4o', 'x'.repeat(2_000_000)));
+    expect(await count.json()).toEqual({ input_tokens: expect.any(Number) as number });
+  });
+
+  test('is shared by those who send the same', async () => {
+    const before = simulator.stats().received;
+    const body = bodyOf('gpt-4o', `[[sim:hold=0]]${ESCAPES.repeat(TIMES)}`);
+    const answers = await meeting(gateway, simulator, { calls: 1, followers: 2 }, () =>
+      Array.from({ length: 3 }, () => post('/v1/chat/completions', body)),
+    );
+    const roles = answers.map(({ headers }) => headers.get('x-tokenrouter-dedup'));
+    expect(roles.toSorted()).toEqual(['follower', 'follower', 'leader']);
+    expect(simulator.stats().received).toBe(before + 1);
+  });
+
+  test('is given up once its client has left, and others go on', async () => {
+    const received = simulator.stats().received;
+    const leaving = new AbortController();
+    // Four at a time: some wait for others.
+    const gone = Array.from({ length: 4 }, (_, index) =>
+      post(
+        '/v1/chat/completions',
+        bodyOf('gpt-4o', `${index}${ESCAPES.repeat(8 * TIMES)}`),
+        leaving.signal,
+      ).catch(() => 'left'),
+    );
+    await eventually(
+      async () => (await gateway.metric('in_flight')) + (await gateway.metric('unfinished_bodies')) > 0,
+      'they have begun',
+    );
+    leaving.abort();
+    await Promise.all(gone);
+    const small = await post('/v1/chat/completions', bodyOf('gpt-4o', 'small'));
+    expect(small.status).toBe(200);
+    await eventually(async () => (await gateway.metric('in_flight')) === 0, 'no place is kept');
+    expect(await gateway.metric('unfinished_bodies')).toBe(0);
+    expect(await gateway.metric('unfinished_body_bytes')).toBe(0);
+    expect(simulator.stats().received).toBeLessThanOrEqual(received + 5);
+    expect(gateway.output).not.toContain('a thread is');
+  });
+});
