@@ -81,7 +81,8 @@ describe('a body of megabytes', () => {
       Array.from({ length: 3 }, () => post('/v1/chat/completions', body)),
     );
     const roles = answers.map(({ headers }) => headers.get('x-tokenrouter-dedup'));
-    expect(roles.toSorted()).toEqual(['follower', 'follower', 'leader']);
+    expect(roles.filter((role) => role === 'follower')).toHaveLength(2);
+    expect(roles).toContain('leader');
     expect(simulator.stats().received).toBe(before + 1);
   });
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CASES, caseLines, casesPresent, withCases } from '../../test/support/cases.ts';
+import { CASES, caseLines, withCases } from '../../test/support/cases.ts';
 import { tokensOfBytes } from '../billing/estimate.ts';
 import type { Usage } from '../billing/usage.ts';
 import { AnswerMeter } from './answer-meter.ts';
@@ -258,10 +258,10 @@ describe('AnswerMeter', () => {
           const text = textOf(one);
           // Lone surrogates are written as escapes, and count as half of a pair: two bytes.
           const size =
-            Buffer.byteLength(text) - [...text].filter((char) => /^\p{Surrogate}$/u.test(char)).length;
+            Buffer.byteLength(text) - Array.from(text).filter((char) => /^\p{Surrogate}$/u.test(char)).length;
           bytes += size;
           if (size > 0) records++;
-          return chunk(one, [{}, { finish_reason: 'stop' }, { logprobs: { content: [] } }][tail]!);
+          return chunk(one, [{}, { finish_reason: 'stop' }, { logprobs: { content: [] } }][tail]);
         });
         expect(tokensOf(chat, ...lines)).toBe(Math.max(records, tokensOfBytes(bytes)));
       }),

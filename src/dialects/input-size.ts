@@ -34,7 +34,8 @@ let bytes = 0;
 export function inputSizeOf(document: JsonDocument, request: RequestFacts, upstreamModel: string): InputSize {
   begin(upstreamModel);
   const { media, messages, parts } = request;
-  for (let index = 0; media && index < messages.length; index++) {
+  const measured = media ? messages.length : 0;
+  for (let index = 0; index < measured; index++) {
     if (parts.at(index) >= 0) measureParts(document, parts.at(index), 0);
     measureOwn(document, messages.at(index));
   }

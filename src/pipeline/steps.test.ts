@@ -47,7 +47,7 @@ const ROUTES: readonly [string, string, Partial<PipelineOptions>, Partial<Pipeli
 ];
 
 const told = (prepared: Prepared): object => ({
-  ...prepared,
+  ...Object.fromEntries(Object.entries(prepared)),
   fullHash: hexOf(prepared.fullHash),
   prefixHash: prepared.prefixHash,
   body: textOf(prepared),

@@ -4,7 +4,7 @@ import { choices, spell } from '../../std/json/arbitrary-fixture.ts';
 import { JsonDocument } from '../../std/json/document.ts';
 import { Draft } from './draft.ts';
 
-const blanks = [...' \t\n\r\f\v\u00a0\u1680\u2003\u2028\u2029\u202f\u205f\u3000\ufeff'];
+const blanks = Array.from(' \t\n\r\f\v\u00a0\u1680\u2003\u2028\u2029\u202f\u205f\u3000\ufeff');
 const text = fc
   .array(
     fc.oneof(

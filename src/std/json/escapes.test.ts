@@ -11,7 +11,7 @@ const piece = fc.oneof(
       .slice(1, -1)
       .replaceAll(/\\u[0-9a-f]{4}/g, (one) => (one[2] === 'd' ? '' : one)),
   ),
-  fc.constantFrom(...[...'"\\/bfnrt'].map((letter) => `\\${letter}`)),
+  fc.constantFrom(...Array.from('"\\/bfnrt', (letter) => `\\${letter}`)),
   fc.tuple(fc.integer({ min: 0, max: 0xffff }), fc.boolean()).map(([code, upper]) => {
     const hex = code.toString(16).padStart(4, '0');
     return `\\u${upper ? hex.toUpperCase() : hex}`;
