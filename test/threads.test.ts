@@ -20,6 +20,7 @@ const ENTRIES: Readonly<Record<ThreadName, string>> = {
   proxy: './support/faulty-proxy.ts',
   storage: '../workers/storage.ts',
   metrics: '../workers/metrics.ts',
+  preparer: '../workers/preparer.ts',
 };
 
 interface HouseOptions {

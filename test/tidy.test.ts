@@ -22,6 +22,7 @@ const LAYERS = [
   'upstream',
   'storage',
   'telemetry',
+  'preparer',
   'admin',
   'primary',
   'gateway',

@@ -55,6 +55,7 @@ export const ERRORS = {
   upstream_too_large: { status: 502, source: 'upstream', retryable: false, type: 'server_error' },
   no_provider: { status: 503, source: 'gateway', retryable: true, type: 'server_error' },
   storage_unavailable: { status: 503, source: 'gateway', retryable: true, type: 'server_error' },
+  preparation_unavailable: { status: 503, source: 'gateway', retryable: true, type: 'server_error' },
   shutting_down: { status: 503, source: 'gateway', retryable: true, type: 'server_error' },
   follower_too_slow: { status: 503, source: 'gateway', retryable: true, type: 'server_error' },
   loop_detected: { status: 508, source: 'gateway', retryable: false, type: 'server_error' },

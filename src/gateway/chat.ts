@@ -4,8 +4,11 @@ import type { DedupTable } from '../dedup/dedup-table.ts';
 import type { ReplayBudget } from '../dedup/replay-budget.ts';
 import type { Dialect } from '../dialects/types.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { Pipeline, Prepared } from '../pipeline/pipeline.ts';
+import { routeOf } from '../pipeline/inbound-adapter.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { Prepared } from '../pipeline/prepared.ts';
 import type { HeaderFields } from '../http1/fields.ts';
+import type { ModelRoute } from '../providers/types.ts';
 import type { Incoming } from '../server/incoming.ts';
 import type { TransportChooser } from '../upstream/transport.ts';
 import type { Admission, Place } from './admission.ts';
@@ -34,6 +37,8 @@ export interface ChatDeps {
   readonly bodies: UnfinishedBodies;
   readonly largeBodies: LargeBodies;
   readonly pipeline: Pipeline;
+  /** As the pipeline resolves. */
+  readonly resolveModel: (model: string) => ModelRoute | null;
   /** null when DEDUP_ENABLED is off. */
   readonly dedup: DedupTable | null;
   readonly dedupScope: 'key' | 'global';
@@ -149,8 +154,8 @@ class Arrival {
   /** The whole body is here: only from now on does the request take a place. */
   #admit(key: KnownKey, body: Uint8Array): void {
     try {
-      const { admission, dialect, dedupScope, largeBodies, now, pipeline, rates, routePath, wallClockMs } =
-        this.#deps;
+      const { admission, dialect, dedupScope, largeBodies, now, pipeline, rates } = this.#deps;
+      const { resolveModel, routePath, wallClockMs } = this.#deps;
       const request = this.#request;
       const bodyAtMs = now();
       const place = admission.enter();
@@ -170,8 +175,11 @@ class Arrival {
         return;
       }
       largeBodies
-        .run(pipeline.prepareInSteps(input), () => !request.over)
-        .then((prepared) => this.#exchange(key, place, prepared, meaning, bodyAtMs))
+        .prepare(request, key.slot, input)
+        .then((fields) => {
+          const prepared = new Prepared(routeOf(resolveModel, fields.model), fields);
+          this.#exchange(key, place, prepared, meaning, bodyAtMs);
+        })
         .catch((thrown: unknown) => this.#refuse(thrown));
     } catch (thrown) {
       this.#refuse(thrown);

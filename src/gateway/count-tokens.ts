@@ -1,15 +1,12 @@
-import { tokensOfInput } from '../billing/estimate.ts';
 import { anthropicMessages } from '../dialects/anthropic-messages/dialect.ts';
-import { inputSizeOfMessages } from '../dialects/input-size.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { HeaderFields } from '../http1/fields.ts';
-import { parseBody, parseSteps, routeOf } from '../pipeline/inbound-adapter.ts';
-import type { ProviderRegistry } from '../providers/registry.ts';
-import type { ModelRoute, Provider } from '../providers/types.ts';
+import { countQuestion, type CountQuestion } from '../pipeline/count-question.ts';
+import { routeOf } from '../pipeline/inbound-adapter.ts';
+import type { Provider } from '../providers/types.ts';
 import type { Incoming } from '../server/incoming.ts';
 import { fieldLine } from '../server/reply-head.ts';
 import { asBuffer, Gathered } from '../std/bytes.ts';
-import { Kind, JsonDocument } from '../std/json/document.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { UpstreamCall, UpstreamHandler } from '../upstream/transport.ts';
 import { jsonAnswer, type WholeAnswer } from './answers.ts';
@@ -45,10 +42,9 @@ const ESTIMATED = fieldLine(
 export async function countTokens(
   request: Incoming,
   deps: ChatDeps,
-  registry: ProviderRegistry,
 ): Promise<WholeAnswer> {
   const hops = hopsOf(request.fields);
-  const { admission, bodies, keys, maxBodyBytes, rates, wallClockMs } = deps;
+  const { admission, bodies, keys, maxBodyBytes, rates, resolveModel, wallClockMs } = deps;
   let key = await authenticate(request.fields, keys, wallClockMs());
   let { generation } = keys;
   admission.checkOpen();
@@ -56,16 +52,17 @@ export async function countTokens(
   const place = admission.enter();
   try {
     rates?.admit(key, wallClockMs());
+    const question =
+      body.byteLength < LARGE_BODY_BYTES
+        ? countQuestion(body, resolveModel)
+        : await deps.largeBodies.count(request, key.slot, body);
     for (;;) {
       // The key may have changed while the body came or was read, or while the question waited for a connection.
       key = await authenticateAgain(key, generation, keys, wallClockMs());
       ({ generation } = keys);
-      const question =
-        body.byteLength < LARGE_BODY_BYTES
-          ? questionOf(body, key, registry)
-          : await deps.largeBodies.run(questionInSteps(body, key, registry), () => !request.over);
-      if ((await authenticateAgain(key, generation, keys, wallClockMs())) !== key) continue;
-      const answer = await answerTo(request, deps, question, key, hops);
+      checkModel(key, question.model);
+      const route = routeOf(resolveModel, question.model);
+      const answer = await answerTo(request, deps, question, route.provider, key, hops);
       if (answer !== null) return answer;
     }
   } finally {
@@ -77,11 +74,11 @@ export async function countTokens(
 async function answerTo(
   request: Incoming,
   deps: ChatDeps,
-  question: Question,
+  question: CountQuestion,
+  provider: Provider,
   key: KnownKey,
   hops: number,
 ): Promise<WholeAnswer | null> {
-  const { provider } = question.route;
   const { id } = provider;
   const requestId = requestIdOf(request.fields);
   const fields =
@@ -97,82 +94,6 @@ async function answerTo(
   } finally {
     deps.providerLimit?.leave(id);
   }
-}
-
-interface Question {
-  readonly route: ModelRoute;
-  /** As the vendor gets it. */
-  readonly body: Uint8Array;
-  /** Tokens by the gateway's own reckoning, where the vendor counts none. */
-  readonly estimate: number | null;
-}
-
-const ofSmallBodies = new JsonDocument();
-
-/** Reads what the gateway must know of a request; the rest is the vendor's to judge. */
-function questionOf(body: Uint8Array, key: KnownKey, registry: ProviderRegistry): Question {
-  try {
-    parseBody(ofSmallBodies, body);
-    return questionIn(ofSmallBodies, body, key, registry);
-  } finally {
-    ofSmallBodies.release();
-  }
-}
-
-/** {@link questionOf} in steps. */
-function* questionInSteps(
-  body: Uint8Array,
-  key: KnownKey,
-  registry: ProviderRegistry,
-): Generator<void, Question> {
-  const document = new JsonDocument();
-  yield* parseSteps(document, body);
-  return questionIn(document, body, key, registry);
-}
-
-function questionIn(
-  document: JsonDocument,
-  body: Uint8Array,
-  key: KnownKey,
-  registry: ProviderRegistry,
-): Question {
-  const name = memberOfKind(document, 'model', Kind.String, 'string');
-  const model = document.text(name);
-  const messages = memberOfKind(document, 'messages', Kind.Array, 'array');
-  if (document.next(messages) === messages + 1)
-    throw new GatewayError('invalid_value', 'messages: at least one message is required', {
-      param: 'messages',
-    });
-  checkModel(key, model);
-  const route = routeOf((one) => registry.resolve(one), model);
-  if (route.provider.profile.dialect !== 'anthropic-messages') {
-    const size = inputSizeOfMessages(document, messages, route.upstreamModel);
-    return { route, body, estimate: tokensOfInput(size) };
-  }
-  return { route, body: renamed(document, body, name, route), estimate: null };
-}
-
-/** A member of the body that must be there; the body has been parsed. */
-function memberOfKind(document: JsonDocument, name: string, kind: Kind, words: string): number {
-  const node = document.kind(0) === Kind.Object ? document.member(0, name) : -1;
-  if (node < 0) throw new GatewayError('missing_field', `${name}: Field required`, { param: name });
-  if (document.kind(node) === kind) return node;
-  throw new GatewayError('invalid_type', `${name}: Input should be a valid ${words}`, { param: name });
-}
-
-/** The body with the vendor's name of the model, which is the node `name`; everything else to the byte. */
-function renamed(
-  document: JsonDocument,
-  body: Uint8Array,
-  name: number,
-  { rewritten, upstreamModel }: ModelRoute,
-): Uint8Array {
-  if (!rewritten) return body;
-  return Buffer.concat([
-    body.subarray(0, document.start(name)),
-    Buffer.from(JSON.stringify(upstreamModel)),
-    body.subarray(document.end(name)),
-  ]);
 }
 
 /** Asks the vendor; rejects with a GatewayError. null: the key has changed before anything went out. */

@@ -5,7 +5,7 @@ import { DedupTable, MAX_ATTEMPTS, type Lead } from '../dedup/dedup-table.ts';
 import { answerConversion } from '../dialects/answer-conversions.ts';
 import { dialectOf } from '../dialects/registry.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { Prepared } from '../pipeline/pipeline.ts';
+import type { Prepared } from '../pipeline/prepared.ts';
 import type { DedupRole } from '../shared/labels.ts';
 import type { ClientWatch, Incoming } from '../server/incoming.ts';
 import { fieldLine } from '../server/reply-head.ts';

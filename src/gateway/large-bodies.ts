@@ -1,43 +1,46 @@
-import { ClientGoneError } from '../server/incoming.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { CountQuestion } from '../pipeline/count-question.ts';
+import type { PipelineInput } from '../pipeline/envelope.ts';
+import type { PreparedFields } from '../pipeline/prepared.ts';
+import type { Preparation, PreparerClient } from '../preparer/client.ts';
+import type { Incoming } from '../server/incoming.ts';
 
-/** Bodies from this size on are worked on in steps: a smaller one takes some tens of milliseconds at the most. */
+/** Bodies from this size on are prepared by a thread of their own: a smaller one takes some milliseconds as a rule. */
 export const LARGE_BODY_BYTES = 1024 * 1024;
 
-/** After so long others get their turn. */
-const TURN_MS = 8;
-
-/**
- * Runs what takes long in steps, so that the thread's other requests go on and its heart beats meanwhile. One at a time and in their
- * order: what a large body needs besides itself is several times its size.
- */
+/** Large bodies on their way through the preparer: who leaves takes his with him. */
 export class LargeBodies {
-  readonly #now: () => number;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #preparer: PreparerClient;
 
-  /** @param now monotonic, ms; that it is asked for shows that the thread goes on. */
-  constructor(now: () => number) {
-    this.#now = now;
+  constructor(preparer: PreparerClient) {
+    this.#preparer = preparer;
   }
 
-  /** Resolves with what the steps come to; rejects with what they throw, or with a ClientGoneError once nobody wants it any more. */
-  run<Result>(steps: Generator<void, Result>, wanted: () => boolean): Promise<Result> {
-    const next = this.#last.then(() => this.#run(steps, wanted));
-    this.#last = next.catch(() => {});
-    return next;
+  /** @param slot of the key. The body is not the caller's any more. Rejects with a GatewayError. */
+  prepare(request: Incoming, slot: number, input: PipelineInput): Promise<PreparedFields> {
+    return this.#wait(request, this.#preparer.prepare(input, slot));
   }
 
-  async #run<Result>(steps: Generator<void, Result>, wanted: () => boolean): Promise<Result> {
-    let turnEndsMs = this.#now() + TURN_MS;
-    while (wanted()) {
-      const step = steps.next();
-      if (step.done === true) return step.value;
-      if (this.#now() < turnEndsMs) continue;
-      await new Promise<void>((resolve) => {
-        setImmediate(resolve);
-      });
-      turnEndsMs = this.#now() + TURN_MS;
+  /** As {@link prepare}, for a request to count tokens. */
+  count(request: Incoming, slot: number, body: Uint8Array): Promise<CountQuestion> {
+    return this.#wait(request, this.#preparer.count(body, slot));
+  }
+
+  async #wait<Result>(
+    request: Incoming,
+    preparation: Preparation<Result>,
+  ): Promise<Result> {
+    const left = (): void =>
+      preparation.cancel(
+        new GatewayError('client_closed_request', 'The client left before its request was read.'),
+      );
+    const watch = { clientLeft: left };
+    request.watch = watch;
+    if (request.over) left();
+    try {
+      return await preparation.result;
+    } finally {
+      if (request.watch === watch) request.watch = null;
     }
-    steps.return(undefined as Result);
-    throw new ClientGoneError('the client left before its request was read');
   }
 }

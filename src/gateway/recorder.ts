@@ -1,6 +1,6 @@
 import type { GatewayError } from '../errors/gateway-error.ts';
 import type { ErrorCode } from '../errors/catalogue.ts';
-import type { Prepared } from '../pipeline/pipeline.ts';
+import type { Prepared } from '../pipeline/prepared.ts';
 import type { WorkerMetrics } from '../shared/counters.ts';
 import type { DedupRole, RejectedReason, TokenKind } from '../shared/labels.ts';
 import { DEDUP_ROLES, REJECTED_REASONS, TOKEN_KINDS } from '../shared/labels.ts';

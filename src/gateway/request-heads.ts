@@ -1,5 +1,5 @@
 import { dialectOf } from '../dialects/registry.ts';
-import type { Prepared } from '../pipeline/pipeline.ts';
+import type { Prepared } from '../pipeline/prepared.ts';
 import type { Account, Provider } from '../providers/types.ts';
 import { hopLine } from './hops.ts';
 import { DEFAULT_ANTHROPIC_VERSION } from './vendor-headers.ts';

@@ -102,7 +102,7 @@ function routesOf({ chat, control, messages, registry }: ServerOptions): Router 
   };
   const admin: Handler = (request) => control.admin(request);
 
-  const count: Handler = (request) => countTokens(request, messages, registry);
+  const count: Handler = (request) => countTokens(request, messages);
 
   const router = new Router(chat);
   router.chat('/v1/chat/completions', chat);

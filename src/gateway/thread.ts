@@ -7,11 +7,13 @@ import { ClaimTable } from '../dedup/claim-table.ts';
 import { DedupTable } from '../dedup/dedup-table.ts';
 import { ReplayBudget } from '../dedup/replay-budget.ts';
 import { dialectOf } from '../dialects/registry.ts';
-import { GatewayError } from '../errors/gateway-error.ts';
+import { configuredStages } from '../pipeline/configured.ts';
 import { Pipeline } from '../pipeline/pipeline.ts';
 import type { Capacity } from '../primary/descriptors.ts';
 import type { FromProxy, ProxyStart, ToProxy } from '../primary/messages.ts';
-import { NO_PROVIDER, ProviderRegistry } from '../providers/registry.ts';
+import { PreparerClient } from '../preparer/client.ts';
+import { ProviderRegistry } from '../providers/registry.ts';
+import type { ControlThread } from '../shared/memory-map.ts';
 import { WorkerMetrics } from '../shared/counters.ts';
 import { STAGE_LABELS, UNCLAIMED_REASONS } from '../shared/labels.ts';
 import { ownThreadId } from '../shared/thread-clock.ts';
@@ -79,11 +81,6 @@ function transportsOf(
   });
 }
 
-/** No model is to blame while there is no provider at all: the client's operator must hear which variable to set. */
-function noProvider(): never {
-  throw new GatewayError('no_provider', `The gateway cannot answer: ${NO_PROVIDER}.`);
-}
-
 /** Wires one proxy thread and starts listening; answers the function that takes the primary's further messages. */
 export function startProxyThread(
   start: ProxyStart,
@@ -138,13 +135,11 @@ export function startProxyThread(
     maxBodyBytes: env.MAX_BODY_BYTES,
     firstBirth: start.incarnation * 2 ** 32,
   });
+  const preparer = new PreparerClient(start.incarnation * 2 ** 32);
   const stages: number[] = [];
+  const stageOptions = configuredStages(config, registry, start.hashSecret);
   const pipeline = new Pipeline({
-    cacheInject: env.CACHE_INJECT_ENABLED,
-    cacheTtl: env.CACHE_TTL,
-    toolSort: env.TOOL_SORT_ENABLED,
-    resolveModel: registry.providers.length === 0 ? noProvider : (model) => registry.resolve(model),
-    hashSecret: start.hashSecret,
+    ...stageOptions,
     now,
     onStage: (index, ms) => metrics.stage(stages[index]!, ms),
   });
@@ -156,8 +151,9 @@ export function startProxyThread(
     keys,
     admission,
     bodies,
-    largeBodies: new LargeBodies(now),
+    largeBodies: new LargeBodies(preparer),
     pipeline,
+    resolveModel: stageOptions.resolveModel,
     dedup: env.DEDUP_ENABLED ? dedup : null,
     dedupScope: env.DEDUP_SCOPE,
     budget,
@@ -195,6 +191,11 @@ export function startProxyThread(
     firstId: start.incarnation * 2 ** 32,
     ready: () => ready,
   });
+  const connect: Readonly<Record<ControlThread, (port: MessagePort) => void>> = {
+    storage: (port) => storage.reconnect(port),
+    metrics: (port) => control.reconnectMetrics(port),
+    preparer: (port) => preparer.connect(port),
+  };
   for (const peer of start.peers) dedup.addPeer(peer.incarnation, peer.port);
   const server = serve({
     host: env.HOST,
@@ -247,6 +248,7 @@ export function startProxyThread(
     transports.close();
     dedup.close();
     storage.close();
+    preparer.close();
     control.close();
     send({ type: 'drained', leftInFlight });
   };
@@ -262,8 +264,7 @@ export function startProxyThread(
         dedup.onPeerDead(message.incarnation);
         break;
       case 'reconnect':
-        if (message.to === 'storage') storage.reconnect(message.port);
-        else control.reconnectMetrics(message.port);
+        connect[message.to](message.port);
         break;
       case 'invalidate-key':
         keys.invalidate(message.keyId);

@@ -11,7 +11,8 @@ import {
   routeToClaude,
   type Setting,
 } from './pipeline-fixture.ts';
-import { Pipeline, type Prepared } from './pipeline.ts';
+import { Pipeline } from './pipeline.ts';
+import type { Prepared } from './prepared.ts';
 
 const message = (role: string, content: string): string => JSON.stringify({ role, content });
 const body = (messages: readonly string[], rest = ''): string =>

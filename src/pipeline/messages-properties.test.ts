@@ -4,7 +4,8 @@ import { choices, jsonText, jsonValue, spell } from '../std/json/arbitrary-fixtu
 import { naiveParse, type NaiveValue } from '../std/json/naive-fixture.ts';
 import { naiveMessagesBody } from './naive-canonical-fixture.ts';
 import { hexOf, inputOf, MESSAGES, OPTIONS, textOf } from './pipeline-fixture.ts';
-import { Pipeline, type Prepared } from './pipeline.ts';
+import { Pipeline } from './pipeline.ts';
+import type { Prepared } from './prepared.ts';
 
 type Entry = readonly [string, NaiveValue];
 type Tree = Extract<NaiveValue, { kind: 'object' }>;

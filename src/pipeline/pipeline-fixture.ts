@@ -3,7 +3,8 @@ import { openrouter } from '../providers/openrouter/profile.ts';
 import type { ModelRoute, ProviderProfile } from '../providers/types.ts';
 import { Envelope, type PipelineInput, type Stage } from './envelope.ts';
 import { stagesInOrder, type StageOptions } from './order.ts';
-import { Pipeline, type PipelineOptions, type Prepared } from './pipeline.ts';
+import { Pipeline, type PipelineOptions } from './pipeline.ts';
+import type { Prepared } from './prepared.ts';
 
 /** A provider that can everything the pipeline asks about. */
 export function routeTo(

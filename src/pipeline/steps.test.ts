@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { hexOf, inputOf, MESSAGES, OPTIONS, routeTo, routeToClaude, textOf } from './pipeline-fixture.ts';
-import { Pipeline, type PipelineOptions, type Prepared } from './pipeline.ts';
+import { Pipeline, type PipelineOptions } from './pipeline.ts';
+import { Prepared, type PreparedFields } from './prepared.ts';
 import type { PipelineInput } from './envelope.ts';
 
 const CHAT = {
@@ -46,6 +47,8 @@ const ROUTES: readonly [string, string, Partial<PipelineOptions>, Partial<Pipeli
   ['messages to OpenAI', spelled(MESSAGES_BODY, 'gpt-4o'), toOpenAi, MESSAGES[1]],
 ];
 
+const madeOf = (fields: PreparedFields, { resolveModel }: Partial<PipelineOptions>): Prepared =>
+  new Prepared(resolveModel!(fields.model)!, fields);
 const told = (prepared: Prepared): object => ({
   ...Object.fromEntries(Object.entries(prepared)),
   fullHash: hexOf(prepared.fullHash),
@@ -66,7 +69,7 @@ describe('in steps', () => {
         // Another request, with other text in each place, goes through the same stages.
         pipeline.prepare(inputOf(body.replaceAll('Be short.', 'Be as long as you like.'), input));
       }
-      expect(told(step.value)).toEqual(wanted);
+      expect(told(madeOf(step.value, options))).toEqual(wanted);
       expect(count).toBeGreaterThan(pipeline.stageNames.length);
     });
 
@@ -74,7 +77,7 @@ describe('in steps', () => {
       const pipeline = new Pipeline({ ...OPTIONS, ...options });
       const other = body.replaceAll('Be short.', 'Say more.');
       const all = [body, other].map((text) => pipeline.prepareInSteps(inputOf(text, input)));
-      const ended: (Prepared | undefined)[] = [undefined, undefined];
+      const ended: (PreparedFields | undefined)[] = [undefined, undefined];
       while (ended.some((one) => one === undefined)) {
         for (const [index, steps] of all.entries()) {
           const { done, value } = steps.next();
@@ -82,7 +85,7 @@ describe('in steps', () => {
         }
       }
       for (const [index, text] of [body, other].entries())
-        expect(told(ended[index]!)).toEqual(told(pipeline.prepare(inputOf(text, input))));
+        expect(told(madeOf(ended[index]!, options))).toEqual(told(pipeline.prepare(inputOf(text, input))));
     });
   }
 

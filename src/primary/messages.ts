@@ -1,6 +1,6 @@
 import type { AdminAccess } from '../admin/access.ts';
 import type { Config } from '../config/load.ts';
-import type { SharedMemory } from '../shared/memory-map.ts';
+import type { ControlThread, SharedMemory } from '../shared/memory-map.ts';
 import type { Capacity } from './descriptors.ts';
 
 /** Another proxy thread as a new one learns of it: where its claims can be followed. */
@@ -39,8 +39,8 @@ export type ToProxy =
   | ProxyStart
   | { readonly type: 'peer'; readonly peer: PeerDescription }
   | { readonly type: 'peer-dead'; readonly incarnation: number }
-  /** The storage or the metrics thread was replaced. */
-  | { readonly type: 'reconnect'; readonly to: 'storage' | 'metrics'; readonly port: MessagePort }
+  /** A thread that is no proxy has started, or was replaced. */
+  | { readonly type: 'reconnect'; readonly to: ControlThread; readonly port: MessagePort }
   | { readonly type: 'invalidate-key'; readonly keyId: string; readonly ack: number }
   | { readonly type: 'admin-reply'; readonly id: number; readonly status: number; readonly body: string }
   | { readonly type: 'ready'; readonly ready: boolean; readonly reason: string }

@@ -1,7 +1,8 @@
 import type { AdminAccess } from '../admin/access.ts';
 import type { Config } from '../config/load.ts';
 import { ClaimTable } from '../dedup/claim-table.ts';
-import { heartbeatOf, releaseWorker, type SharedMemory } from '../shared/memory-map.ts';
+import type { FromPreparer, ToPreparer } from '../preparer/thread.ts';
+import { heartbeatOf, releaseWorker, type ControlThread, type SharedMemory } from '../shared/memory-map.ts';
 import { threadCpuMs } from '../shared/thread-clock.ts';
 import type { FromStorage, ToStorage } from '../storage/thread.ts';
 import type { Log } from '../telemetry/logging.ts';
@@ -19,6 +20,8 @@ const HELD_UP_MS = 500;
 const PROXY_WATCH = { stuckMs: 1_000, blockedMs: 10_000, startMs: 10_000 };
 /** A query or a scrape may take long, and nobody hangs meanwhile. Storage waits half a minute for a locked database to open it. */
 const CONTROL_WATCH = { stuckMs: 10_000, blockedMs: 30_000, startMs: 40_000 };
+/** One step of the oddest large body may take seconds on a slow machine, and nobody else's requests wait for it. */
+const PREPARER_WATCH = { stuckMs: 20_000, blockedMs: 60_000, startMs: 40_000 };
 /** Twelve bits of a claim word. */
 const MAX_INCARNATION = 4_095;
 /** A thread handles messages between requests; one that takes longer is as good as stuck. */
@@ -47,6 +50,10 @@ export interface SupervisorOptions {
   readonly acknowledgeMs?: number | undefined;
 }
 
+type FromControl = FromStorage | FromMetrics | FromPreparer;
+type ToControl = ToStorage | ToMetrics | ToPreparer;
+type Connect = Extract<ToControl, { readonly type: 'connect' }>;
+
 interface Proxy {
   readonly worker: number;
   readonly thread: WatchedThread<ToProxy, FromProxy>;
@@ -60,10 +67,10 @@ interface Proxy {
  * what it held.
  *
  * ```
- *  primary ──start(ports, memory)──► proxy i ◄──peer port──► proxy j        each proxy ◄─port─► storage, metrics
+ *  primary ──start(ports, memory)──► proxy i ◄──peer port──► proxy j        each proxy ◄─port─► storage, metrics, preparer
  *     │ every 250 ms: has each heartbeat moved?  no → terminate()
  *     └ on close of a proxy: sweep the claims of its incarnation → zero its gauges and holds → tell its peers
- *       on close of storage or metrics: its successor gets a new port from every proxy
+ *       on close of storage, metrics or preparer: its successor gets a new port from every proxy
  * ```
  */
 export class Supervisor {
@@ -71,6 +78,7 @@ export class Supervisor {
   readonly #proxies: Proxy[] = [];
   readonly #storage: WatchedThread<ToStorage, FromStorage>;
   readonly #metrics: WatchedThread<ToMetrics, FromMetrics>;
+  readonly #preparer: WatchedThread<ToPreparer, FromPreparer>;
   readonly #invalidation: KeyInvalidation;
   #nextIncarnation = 1;
   #watch: ReturnType<typeof setInterval> | null = null;
@@ -100,6 +108,12 @@ export class Supervisor {
       memory: options.memory,
       providers: options.config.routing.providers.map((provider) => provider.id),
     });
+    this.#preparer = this.#controlThread<ToPreparer, FromPreparer>('preparer', {
+      type: 'start',
+      config: options.config,
+      memory: options.memory,
+      hashSecret: options.hashSecret,
+    });
     for (let worker = 0; worker < options.config.env.WORKERS; worker++)
       this.#proxies.push(this.#proxy(worker));
   }
@@ -116,8 +130,9 @@ export class Supervisor {
     this.#watchBeats();
     await started;
     this.#starting = null;
-    // Nobody waits for it: it connects to the proxies as a successor would.
+    // Nobody waits for these: they connect to the proxies as successors would.
     this.#metrics.start();
+    this.#preparer.start();
     return this.#port;
   }
 
@@ -169,6 +184,7 @@ export class Supervisor {
     this.#ending = true;
     if (this.#watch !== null) clearInterval(this.#watch);
     for (const proxy of this.#proxies) proxy.thread.stop();
+    this.#preparer.stop();
     this.#metrics.stop();
     this.#storage.stop();
   }
@@ -179,7 +195,8 @@ export class Supervisor {
       const nowMs = performance.now();
       const heldUp = nowMs - checkedAtMs > HELD_UP_MS;
       checkedAtMs = nowMs;
-      for (const thread of [...this.#proxies.map((proxy) => proxy.thread), this.#storage, this.#metrics]) {
+      const control = [this.#storage, this.#metrics, this.#preparer];
+      for (const thread of [...this.#proxies.map((proxy) => proxy.thread), ...control]) {
         if (heldUp) thread.forgive(nowMs);
         thread.check(nowMs);
       }
@@ -188,14 +205,14 @@ export class Supervisor {
     }, CHECK_MS);
   }
 
-  #controlThread<Outgoing, Incoming extends FromStorage | FromMetrics>(
-    name: 'storage' | 'metrics',
+  #controlThread<Outgoing extends ToControl, Incoming extends FromControl>(
+    name: ControlThread,
     startMessage: Outgoing,
-  ): WatchedThread<Outgoing | ToStorage | ToMetrics, Incoming> {
+  ): WatchedThread<Outgoing | Connect, Incoming> {
     const { memory, log, spawn } = this.#options;
-    return new WatchedThread<Outgoing | ToStorage | ToMetrics, Incoming>({
+    const control: WatchedThread<Outgoing | Connect, Incoming> = new WatchedThread({
       name,
-      watch: CONTROL_WATCH,
+      watch: name === 'preparer' ? PREPARER_WATCH : CONTROL_WATCH,
       spawn: () => spawn(name),
       heartbeat: () => Atomics.load(memory.heartbeats, heartbeatOf(memory, name)),
       cpuMs: () => threadCpuMs(memory.threadIds[heartbeatOf(memory, name)]!),
@@ -210,21 +227,22 @@ export class Supervisor {
       },
       onMessage: (message) => {
         if (message.type === 'started') {
-          (name === 'storage' ? this.#storage : this.#metrics).running();
+          control.running();
           if (name === 'storage') this.#storageStarted = true;
           this.#checkStarted();
         } else if (message.type === 'failed') {
-          (name === 'storage' ? this.#storage : this.#metrics).failed(message.message);
+          control.failed(message.message);
         } else log.warn({ thread: name, reason: message.message }, 'spending could not be stored yet');
       },
       onFailed: (reason) => this.#failed(`the ${name} thread cannot start: ${reason}`),
       onClose: () => this.#starting?.failed(new Error(`the ${name} thread died while starting`)),
       log,
     });
+    return control;
   }
 
   /** A new port to a control thread. */
-  #connect(thread: Pick<WatchedThread<ToStorage | ToMetrics, unknown>, 'post'>): MessagePort {
+  #connect(thread: Pick<WatchedThread<Connect, unknown>, 'post'>): MessagePort {
     const { port1, port2 } = new MessageChannel();
     thread.post({ type: 'connect', port: port2 }, [port2]);
     return port1;

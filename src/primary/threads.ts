@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
+import type { ControlThread } from '../shared/memory-map.ts';
 
-export type ThreadName = 'proxy' | 'metrics' | 'storage';
+export type ThreadName = 'proxy' | ControlThread;
 
 /** With more the primary, which all wait for, would be the last to load. */
 const MAX_EARLY_PROXIES = 2;

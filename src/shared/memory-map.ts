@@ -1,7 +1,8 @@
 /** Words of the claim table: 16,384 buckets of 8 (DESIGN: 2^17). */
 const CLAIM_WORDS = 1 << 17;
-/** Storage and metrics beat behind the proxies. */
-const CONTROL_THREADS = 2;
+/** The threads that are no proxies; they beat behind them, in this order. */
+const CONTROL_THREADS = ['storage', 'metrics', 'preparer'] as const;
+export type ControlThread = (typeof CONTROL_THREADS)[number];
 /** API keys that can be in use by one process; more threads make room for fewer. */
 const MAX_KEYS = 1 << 20;
 const MONEY_BYTES = 256 * 1024 * 1024;
@@ -57,7 +58,7 @@ export const MAX_PROVIDERS = 64;
  *
  * ```
  *  view         type     layout                               writer
- *  heartbeats   Int32    [proxy 0..N-1 | storage | metrics]   the thread that beats
+ *  heartbeats   Int32    [proxies | storage | metrics | preparer] the thread that beats
  *  threadIds    Int32    as heartbeats; 0: not known          that thread, once (src/shared/thread-clock.ts)
  *  inFlight     Int32    [worker][non_stream, stream]         proxy `worker`
  *  providerCalls Int32   [worker][provider]                   proxy `worker`
@@ -131,8 +132,8 @@ export function createMemory(options: MemoryOptions): SharedMemory {
     workers,
     maxKeys,
     providerCalls: int32(workers * MAX_PROVIDERS),
-    heartbeats: int32(workers + CONTROL_THREADS),
-    threadIds: int32(workers + CONTROL_THREADS),
+    heartbeats: int32(workers + CONTROL_THREADS.length),
+    threadIds: int32(workers + CONTROL_THREADS.length),
     inFlight: int32(workers * 2),
     replayBytes: float64(workers),
     connections: float64(workers * MAX_PROVIDERS * 3),
@@ -169,8 +170,8 @@ export const moneyIndex = (workers: number, slot: number, worker: number): numbe
   (slot * workers + worker) * MONEY.words;
 
 /** Index of the heartbeat of a thread that is no proxy. */
-export const heartbeatOf = (memory: SharedMemory, thread: 'storage' | 'metrics'): number =>
-  memory.workers + (thread === 'storage' ? 0 : 1);
+export const heartbeatOf = (memory: SharedMemory, thread: ControlThread): number =>
+  memory.workers + CONTROL_THREADS.indexOf(thread);
 
 /** Gives back what a dead proxy thread held: its gauges and holds. Called by the primary after the thread has closed. */
 export function releaseWorker(memory: SharedMemory, worker: number): void {
