@@ -74,6 +74,31 @@ describe('a body of megabytes', () => {
     expect(await count.json()).toEqual({ input_tokens: expect.any(Number) as number });
   });
 
+  test.each([
+    [
+      'tools',
+      `"tools":[${Array.from({ length: 40_000 }, (_, index) => `{"type":"function","function":{"name":"f${(index * 7919) % 40_000}"}}`).join(',')}]`,
+    ],
+    ['keys', `"other":{${Array.from({ length: 200_000 }, (_, index) => `"k${index}":1`).join(',')}}`],
+    ['arrays', `"other":[${'[[[[]]]],'.repeat(200_000)}1]`],
+    ['stops', `"stop":[${'"x",'.repeat(300_000)}"x"]`],
+  ])('of nothing but %s ends no thread, whoever it is for', async (_, member) => {
+    const small = (): Promise<Response> =>
+      post('/v1/chat/completions', bodyOf('gpt-4o', `small ${crypto.randomUUID()}`));
+    for (const model of ['gpt-4o', 'claude-opus-4-8']) {
+      const body = `{"model":"${model}","max_tokens":9,"messages":[{"role":"user","content":"x"}],${member}}`;
+      expect(body.length).toBeGreaterThan(1024 * 1024);
+      const answers = await Promise.all([
+        post('/v1/chat/completions', body),
+        ...Array.from({ length: 8 }, small),
+      ]);
+      expect(answers.map(({ status }) => status).slice(1)).toEqual(Array<number>(8).fill(200));
+      expect([200, 400]).toContain(answers[0]!.status);
+      await Promise.all(answers.map((answer) => answer.text()));
+    }
+    expect(gateway.output).not.toContain('a thread is');
+  });
+
   test('is shared by those who send the same', async () => {
     const before = simulator.stats().received;
     const body = bodyOf('gpt-4o', `[[sim:hold=0]]${ESCAPES.repeat(TIMES)}`);

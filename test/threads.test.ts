@@ -443,6 +443,48 @@ describe('a thread that fails after the start', () => {
   }, 40_000);
 });
 
+describe('the thread that prepares large bodies', () => {
+  const large = (house: House, model = 'gpt-4o'): Promise<Response> =>
+    house.chat(`${crypto.randomUUID()} ${String.raw`\u00e9`.repeat(200_000)}`, { model });
+
+  test('is started again, and no other thread ends with it', async () => {
+    house = new House();
+    await house.start();
+    expect((await large(house)).status).toBe(200);
+    house.of('preparer')[0]!.terminate();
+    const answer = await large(house);
+    // It waits for the successor; only what the old thread had been given is lost.
+    expect([200, 503]).toContain(answer.status);
+    if (answer.status === 503) {
+      expect(answer.headers.get('retry-after')).toBe('1');
+      expect(await answer.text()).toContain('preparation_unavailable');
+    }
+    await eventually(() => house.of('preparer').length === 2, 'a successor');
+    await eventually(() => large(house).then(({ status }) => status === 200), 'it works');
+    // A proxy thread that starts later knows it, too.
+    for (const proxy of house.of('proxy')) proxy.terminate();
+    await eventually(() => house.of('proxy').length === 4, 'successors');
+    await house.answers(4);
+    for (let call = 0; call < 4; call++) expect((await large(house)).status).toBe(200);
+    await house.answers(4);
+    expect([house.of('proxy').length, house.of('storage').length, house.of('metrics').length]).toEqual([
+      4, 1, 1,
+    ]);
+  }, 40_000);
+
+  test('that cannot start holds up no other request', async () => {
+    house = new House();
+    let works = false;
+    house.onSpawn = (name) => (name === 'preparer' && !works ? './support/failing-thread.ts' : null);
+    await house.start();
+    const answer = large(house);
+    await house.answers(4);
+    await eventually(() => house.of('preparer').length > 1, 'it is tried again');
+    works = true;
+    expect((await answer).status).toBe(200);
+  }, 40_000);
+});
+
 describe('a change of a key', () => {
   test('does not wait for a thread that never gets going', async () => {
     house = new House();

@@ -39,10 +39,7 @@ const ESTIMATED = fieldLine(
  * Admitted and rate-limited like a call; it costs nothing, so it is neither shared nor held against the quota, and the body
  * goes out as it came but for the name of the model.
  */
-export async function countTokens(
-  request: Incoming,
-  deps: ChatDeps,
-): Promise<WholeAnswer> {
+export async function countTokens(request: Incoming, deps: ChatDeps): Promise<WholeAnswer> {
   const hops = hopsOf(request.fields);
   const { admission, bodies, keys, maxBodyBytes, rates, resolveModel, wallClockMs } = deps;
   let key = await authenticate(request.fields, keys, wallClockMs());

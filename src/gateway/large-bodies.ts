@@ -26,10 +26,7 @@ export class LargeBodies {
     return this.#wait(request, this.#preparer.count(body, slot));
   }
 
-  async #wait<Result>(
-    request: Incoming,
-    preparation: Preparation<Result>,
-  ): Promise<Result> {
+  async #wait<Result>(request: Incoming, preparation: Preparation<Result>): Promise<Result> {
     const left = (): void =>
       preparation.cancel(
         new GatewayError('client_closed_request', 'The client left before its request was read.'),

@@ -138,4 +138,3 @@ export class Prepared implements Omit<PreparedFields, 'prefix' | 'parts'> {
     return body;
   }
 }
-

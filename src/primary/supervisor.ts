@@ -87,6 +87,7 @@ export class Supervisor {
   /** Set while starting: what is waited for, and how it fails. */
   #starting: { readonly done: () => void; readonly failed: (error: Error) => void } | null = null;
   #storageStarted = false;
+  #preparerWorks = false;
   /** No thread is replaced any more. */
   #ending = false;
 
@@ -218,16 +219,17 @@ export class Supervisor {
       cpuMs: () => threadCpuMs(memory.threadIds[heartbeatOf(memory, name)]!),
       onSpawn: (thread) => {
         thread.post(startMessage);
-        for (const proxy of this.#proxies) {
-          if (!proxy.thread.alive) continue;
-          const port = this.#connect(thread);
-          proxy.thread.post({ type: 'reconnect', to: name, port }, [port]);
-        }
+        // What the preparer is given is lost with it: it has to work first.
+        if (name !== 'preparer') for (const proxy of this.#proxies) this.#connectTo(name, thread, proxy);
         if (name === 'storage') this.#options.onStorage(this.#connect(thread));
       },
       onMessage: (message) => {
         if (message.type === 'started') {
           control.running();
+          if (name === 'preparer') {
+            this.#preparerWorks = true;
+            for (const proxy of this.#proxies) this.#connectTo(name, control, proxy);
+          }
           if (name === 'storage') this.#storageStarted = true;
           this.#checkStarted();
         } else if (message.type === 'failed') {
@@ -235,10 +237,19 @@ export class Supervisor {
         } else log.warn({ thread: name, reason: message.message }, 'spending could not be stored yet');
       },
       onFailed: (reason) => this.#failed(`the ${name} thread cannot start: ${reason}`),
-      onClose: () => this.#starting?.failed(new Error(`the ${name} thread died while starting`)),
+      onClose: () => {
+        if (name === 'preparer') this.#preparerWorks = false;
+        this.#starting?.failed(new Error(`the ${name} thread died while starting`));
+      },
       log,
     });
     return control;
+  }
+
+  #connectTo(name: ControlThread, thread: Pick<WatchedThread<Connect, unknown>, 'post'>, proxy: Proxy): void {
+    if (!proxy.thread.alive) return;
+    const port = this.#connect(thread);
+    proxy.thread.post({ type: 'reconnect', to: name, port }, [port]);
   }
 
   /** A new port to a control thread. */
@@ -306,6 +317,7 @@ export class Supervisor {
       },
       [storage, metrics, ...peers.map((peer) => peer.port)],
     );
+    if (this.#preparerWorks) this.#connectTo('preparer', this.#preparer, proxy);
     proxy.thread.post({ type: 'ready', ...this.#ready });
   }
 
