@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { BodyMeter } from '../server/incoming.ts';
-import { createMemory, releaseWorker } from '../shared/memory-map.ts';
+import { BODY, createMemory, releaseWorker } from '../shared/memory-map.ts';
 import { UnfinishedBodies, type BodySource } from './unfinished-bodies.ts';
 
 const MIB = 1024 * 1024;
@@ -127,6 +127,36 @@ describe('unfinished bodies', () => {
     memory.bodies[1]![3] = 2 * 2 ** 32 + 1;
     successor.look();
     expect(last.ended).toBeNull();
+  });
+
+  test('nor where the row changes hands while another thread looks for a victim', () => {
+    const { two, memory } = threads();
+    const victim = new Body(two, 1);
+    expect(victim.meter.holds(3 * MIB)).toBe(true);
+    let later: Body | null = null;
+    // Between what is read of the row and what is written to it its body becomes whole, and another one begins.
+    const racing = new Proxy(memory.bodies[1]!, {
+      get(words, name) {
+        const value: unknown = Reflect.get(words, name, words);
+        if (name === String(BODY.bytes) && later === null) {
+          victim.meter.done();
+          later = new Body(two, 1);
+          later.meter.holds(MIB);
+        }
+        return value;
+      },
+      set: (words, name, value) => Reflect.set(words, name, value, words),
+    });
+    const looking = new UnfinishedBodies({ ...memory, bodies: [memory.bodies[0]!, racing] }, 0, {
+      maxBytes: 16 * MIB,
+      maxBodyBytes: MIB,
+      firstBirth: 3 * 2 ** 32,
+    });
+    const other = new Body(looking, 1);
+    other.meter.holds(2 * MIB);
+    expect(later).not.toBeNull();
+    two.look();
+    expect(later!.ended).toBeNull();
   });
 
   test('the table grows with the bodies, and is empty after them', () => {

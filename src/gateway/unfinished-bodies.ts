@@ -22,10 +22,11 @@ export interface BodyLimits {
   readonly firstBirth: number;
 }
 
-/** A row of one thread's table. */
+/** A row of one thread's table, and which of the bodies that it has had. */
 interface Place {
   readonly worker: number;
   readonly row: number;
+  readonly birth: number;
 }
 
 /**
@@ -102,7 +103,7 @@ export class UnfinishedBodies {
       }
       const words = this.#memory.bodies[victim.worker]!;
       const at = victim.row * BODY.words;
-      words[at + BODY.doomed] = words[at + BODY.birth]!;
+      words[at + BODY.doomed] = victim.birth;
       this.#hold(body, body.roomBytes);
       this.#waiting.add(body);
       return false;
@@ -186,8 +187,11 @@ export class UnfinishedBodies {
       const words = bodies[worker]!;
       const rows = Atomics.load(bodyRows, worker);
       for (let row = 0; row < rows; row++) {
-        const owner = words[row * BODY.words + BODY.owner]!;
-        if (owner > 0) visit({ worker, row }, owner, words[row * BODY.words + BODY.bytes]!);
+        const at = row * BODY.words;
+        // First of all: the row may change hands at any time, and what is read of its next body must not be held against that.
+        const birth = words[at + BODY.birth]!;
+        const owner = words[at + BODY.owner]!;
+        if (owner > 0) visit({ worker, row, birth }, owner, words[at + BODY.bytes]!);
       }
     }
   }
