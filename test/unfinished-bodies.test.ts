@@ -135,6 +135,23 @@ describe('bodies that do not come to an end', () => {
       await eventually(async () => (await gateway.metric(name)) === 0, `${name} is 0`);
   });
 
+  test('count for nothing once their clients have left, also where they wait for room', async () => {
+    await start({ WORKERS: '2', MAX_BODY_BYTES: '4MiB', BODIES_MAX_BYTES: '8MiB' });
+    const keys = await Promise.all(Array.from({ length: 4 }, () => gateway.createKey()));
+    const connections = await Promise.all(
+      Array.from({ length: 16 }, (_, index) => begin(keys[index % keys.length]!.key, MIB, 4 * MIB)),
+    );
+    const rest = Buffer.alloc(2 * MIB, 0x20);
+    for (const [index, connection] of connections.entries()) {
+      void connection.send(rest);
+      if (index % 2 === 0) connection.finish();
+      else connection.reset();
+    }
+    for (const name of ['unfinished_bodies', 'unfinished_body_bytes'])
+      await eventually(async () => (await gateway.metric(name)) === 0, `${name} is 0`);
+    expect((await gateway.chat(keys[0]!.key, good)).status).toBe(200);
+  });
+
   test('are not waited for by a stop', async () => {
     await start({});
     const { key } = await gateway.createKey();
