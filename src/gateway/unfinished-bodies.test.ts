@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { BodyMeter } from '../server/incoming.ts';
 import { BODY, createMemory, releaseWorker } from '../shared/memory-map.ts';
-import { UnfinishedBodies, type BodySource } from './unfinished-bodies.ts';
+import { UnfinishedBodies, type BodySource, type KeptBody } from './unfinished-bodies.ts';
 
 const MIB = 1024 * 1024;
 
@@ -277,7 +277,7 @@ describe('unfinished bodies', () => {
       thread: fc.nat({ max: 2 }),
       key: fc.nat({ max: 5 }),
       bytes: fc.integer({ min: 1, max: 3 * MIB }),
-      action: fc.constantFrom('begin', 'send', 'send', 'send', 'finish', 'look'),
+      action: fc.constantFrom('begin', 'send', 'send', 'send', 'finish', 'keep', 'release', 'look'),
       which: fc.nat(),
     });
     fc.assert(
@@ -285,8 +285,11 @@ describe('unfinished bodies', () => {
         const { one, two, three, memory } = threads(12 * MIB, 3 * MIB);
         const all = [one, two, three];
         const senders: Sender[] = [];
+        const kept: KeptBody[] = [];
         for (const { action, bytes, key, thread, which } of steps) {
           if (action === 'look') all[thread]!.look();
+          else if (action === 'keep') kept.push(all[thread]!.keep(key, bytes, () => {}));
+          else if (action === 'release') kept[which % kept.length]?.release();
           else if (action === 'begin') senders.push(new Sender(all[thread]!, key));
           else if (senders.length > 0) {
             const sender = senders[which % senders.length]!;
@@ -294,12 +297,14 @@ describe('unfinished bodies', () => {
             else sender.send(bytes);
           }
           const running = senders.filter(({ over }) => !over);
-          expect(memory.bodiesOpen.reduce((sum, bodies) => sum + bodies)).toBe(running.length);
+          const open = memory.bodiesOpen.reduce((sum, bodies) => sum + bodies);
+          expect(open).toBeWithin(running.length, running.length + kept.length + 1);
         }
         for (let beat = 0; beat < 2; beat++) for (const bodies of all) bodies.look();
         expect(senders.filter(({ paused }) => paused)).toEqual([]);
         expect(memory.bodyBytes.reduce((sum, bytes) => sum + bytes)).toBeLessThanOrEqual(12 * MIB);
         for (const sender of senders) sender.finish();
+        for (const body of kept) body.release();
         expect([...memory.bodyBytes, ...memory.bodyRows, ...memory.bodiesOpen]).toEqual(Array(9).fill(0));
       }),
       { numRuns: 300 },
@@ -314,5 +319,86 @@ describe('unfinished bodies', () => {
     for (const body of bodies.toReversed()) body.meter.done();
     expect(memory.bodyRows[0]).toBe(0);
     expect(memory.bodyBytes[0]).toBe(0);
+  });
+});
+
+/** A whole body, and what its owner hears. */
+class Keeper {
+  readonly errors: GatewayError[] = [];
+  readonly body: KeptBody;
+
+  constructor(bodies: UnfinishedBodies, slot: number, bytes: number) {
+    this.body = bodies.keep(slot, bytes, (error) => this.errors.push(error));
+    // Its owner cannot have let go of what it has not been given yet.
+    expect(this.errors).toEqual([]);
+  }
+}
+
+describe('whole bodies that are kept', () => {
+  test('count until they are released, once', async () => {
+    const { one, memory } = threads();
+    const [first, second] = [new Keeper(one, 1, MIB + 5), new Keeper(one, 2, 2 * MIB)];
+    expect([memory.bodyBytes[0], memory.bodiesOpen[0], memory.bodyRows[0]]).toEqual([3 * MIB + 5, 2, 2]);
+    for (let time = 0; time < 2; time++) {
+      first.body.release();
+      expect([memory.bodyBytes[0], memory.bodiesOpen[0]]).toEqual([2 * MIB, 1]);
+    }
+    second.body.release();
+    one.look();
+    await Promise.resolve();
+    expect([memory.bodyBytes[0], memory.bodiesOpen[0], memory.bodyRows[0]]).toEqual([0, 0, 0]);
+    expect([first.errors, second.errors]).toEqual([[], []]);
+  });
+
+  test('go for one that grows, on whichever thread that is', async () => {
+    for (const same of [true, false]) {
+      const { one, two, memory } = threads();
+      const kept = new Keeper(two, 1, 3 * MIB);
+      const growing = new Body(same ? two : one, 1);
+      expect(growing.meter.holds(2 * MIB)).toBe(same);
+      two.look();
+      one.look();
+      await Promise.resolve();
+      expect(kept.errors).toMatchObject([{ code: 'bodies_over_budget' }]);
+      expect([growing.ended, growing.resumed]).toEqual([null, same ? 0 : 1]);
+      kept.body.release();
+      growing.meter.done();
+      two.look();
+      await Promise.resolve();
+      expect(kept.errors).toHaveLength(1);
+      expect([...memory.bodyBytes, ...memory.bodiesOpen]).toEqual([0, 0, 0, 0, 0, 0]);
+    }
+  });
+
+  test('have those end that hold most, at once or on their own thread, and wait for none', () => {
+    const { one, two, memory } = threads();
+    const [near, far] = [new Body(one, 1), new Body(two, 2)];
+    for (const { meter } of [near, far]) expect(meter.holds(3 * MIB)).toBe(true);
+    const first = new Keeper(one, 1, 2 * MIB);
+    expect(near.ended).not.toBeNull();
+    const second = new Keeper(one, 2, 2 * MIB);
+    expect(far.ended).toBeNull();
+    expect([...memory.bodyBytes]).toEqual([4 * MIB, 3 * MIB, 0]);
+    // What is to go is counted on, and nothing else ends.
+    const third = new Keeper(one, 2, MIB);
+    two.look();
+    expect(far.ended).not.toBeNull();
+    expect([...memory.bodyBytes]).toEqual([5 * MIB, 0, 0]);
+    for (const { errors } of [first, second, third]) expect(errors).toEqual([]);
+  });
+
+  test('may be the ones to go themselves, but are not told before they are kept', async () => {
+    const { one, memory } = threads();
+    const other = new Body(one, 1);
+    expect(other.meter.holds(2 * MIB)).toBe(true);
+    const [kept, unwanted] = [new Keeper(one, 1, 3 * MIB), new Keeper(one, 1, 4 * MIB)];
+    expect([memory.bodyBytes[0], memory.bodiesOpen[0]]).toEqual([2 * MIB, 1]);
+    // Nobody hears of what he has let go.
+    unwanted.body.release();
+    await Promise.resolve();
+    expect(kept.errors).toMatchObject([{ code: 'bodies_over_budget' }]);
+    expect(unwanted.errors).toEqual([]);
+    kept.body.release();
+    expect([memory.bodyBytes[0], memory.bodiesOpen[0], other.ended]).toEqual([2 * MIB, 1, null]);
   });
 });

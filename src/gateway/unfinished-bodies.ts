@@ -22,6 +22,21 @@ export interface BodyLimits {
   readonly firstBirth: number;
 }
 
+/** A body that is whole, and counted until it has been worked on. */
+export interface KeptBody {
+  /** It has been worked on, or nobody wants it any more; without effect from the second time on, and once it was doomed. */
+  release(): void;
+}
+
+/** What holds a row. */
+interface Counted {
+  readonly owner: number;
+  /** -1: it is not counted. */
+  row: number;
+  /** Makes room for others: it gives its row back. */
+  end(): void;
+}
+
 /** A row of one thread's table, and which of the bodies that it has had. */
 interface Place {
   readonly worker: number;
@@ -40,7 +55,7 @@ interface Survey {
 
 /**
  * What unfinished request bodies hold, over all threads: a client that begins a large body and leaves it must not fill the memory,
- * nor take room from others.
+ * nor take room from others. Large ones that are whole can go on being counted until they have been worked on ({@link UnfinishedBodies.keep}).
  *
  * ```
  *   bodies[worker][row]   owner (key slot + 1) | bytes | birth | doomed
@@ -67,7 +82,7 @@ export class UnfinishedBodies {
   readonly #maxBytes: number;
   readonly #shareBytes: number;
   /** By row; null: free. */
-  readonly #own: (Metered | null)[] = [];
+  readonly #own: (Counted | null)[] = [];
   readonly #waiting = new Set<Metered>();
   #births: number;
 
@@ -83,6 +98,22 @@ export class UnfinishedBodies {
   open(source: BodySource, slot: number): BodyMeter {
     this.#memory.bodiesOpen[this.#worker]! += 1;
     return new Metered(this, source, slot + 1);
+  }
+
+  /**
+   * Counts a whole body of `bytes` from now on. Its memory is there already, so it never waits, and may be over the limit for as long
+   * as another thread takes to end its victim. Where it is itself the one to go, now or later, `onDoomed` gets the error for its
+   * client: once, never before this has returned, and not after its release.
+   */
+  keep(slot: number, bytes: number, onDoomed: (error: GatewayError) => void): KeptBody {
+    const body = new Kept(this, slot + 1, onDoomed);
+    this.#memory.bodiesOpen[this.#worker]! += 1;
+    // Without a free row there are so many that this one makes no difference.
+    if (this.#enter(body)) {
+      this.#hold(body, bytes);
+      this.#makeRoom(body);
+    }
+    return body;
   }
 
   /** Obeys other threads, and lets those go on that wait for room; to be called with every beat. */
@@ -116,15 +147,15 @@ export class UnfinishedBodies {
     return this.#goesOn(body);
   }
 
-  /** The body is whole, or never will be. */
-  close(body: Metered): void {
+  /** The body is whole and not kept, or never will be, or has been worked on. */
+  close(body: Counted): void {
     this.#memory.bodiesOpen[this.#worker]! -= 1;
     this.leave(body);
   }
 
   /** The body holds nothing any more. */
-  leave(body: Metered): void {
-    this.#waiting.delete(body);
+  leave(body: Counted): void {
+    if (body instanceof Metered) this.#waiting.delete(body);
     const { row } = body;
     if (row < 0) return;
     this.#hold(body, 0);
@@ -141,7 +172,7 @@ export class UnfinishedBodies {
     return this.#memory.bodies[this.#worker]!;
   }
 
-  #enter(body: Metered): boolean {
+  #enter(body: Counted): boolean {
     let row = this.#own.indexOf(null);
     if (row < 0) row = this.#own.length;
     if (row === MAX_BODY_ROWS) return false;
@@ -158,7 +189,7 @@ export class UnfinishedBodies {
     return true;
   }
 
-  #hold(body: Metered, bytes: number): void {
+  #hold(body: Counted, bytes: number): void {
     const at = body.row * BODY.words + BODY.bytes;
     this.#memory.bodyBytes[this.#worker]! += bytes - this.#words[at]!;
     this.#words[at] = bytes;
@@ -184,7 +215,7 @@ export class UnfinishedBodies {
   }
 
   /** Ends whose bodies have to, now that `body` has taken what it wants, itself perhaps; answers who must have gone for it to have that. */
-  #makeRoom(body: Metered): readonly Place[] {
+  #makeRoom(body: Counted): readonly Place[] {
     while (body.row >= 0) {
       const { victim, leaving } = this.#survey(body.owner);
       if (victim === null) return leaving;
@@ -244,11 +275,10 @@ export class UnfinishedBodies {
 }
 
 /** One body that is coming. */
-class Metered implements BodyMeter {
+class Metered implements BodyMeter, Counted {
   readonly #bodies: UnfinishedBodies;
   readonly source: BodySource;
   readonly owner: number;
-  /** -1: it is not counted. */
   row = -1;
   /** What it may hold. */
   roomBytes = FREE_BYTES;
@@ -271,16 +301,50 @@ class Metered implements BodyMeter {
     this.#bodies.close(this);
   }
 
-  /** Makes room for others. */
   end(): void {
-    this.source.endBody(
-      new GatewayError(
-        'bodies_over_budget',
-        'Unfinished request bodies hold as much as they may (BODIES_MAX_BYTES), and this was the largest of the key that holds most: send it again, and all of it at once.',
-        { retryAfterS: 1 },
-      ),
-    );
+    this.source.endBody(overBudget());
     // Where nobody reads it any more, it is over anyway.
     this.#bodies.leave(this);
   }
 }
+
+class Kept implements KeptBody, Counted {
+  readonly #bodies: UnfinishedBodies;
+  readonly #onDoomed: (error: GatewayError) => void;
+  readonly owner: number;
+  row = -1;
+  #counted = true;
+  #released = false;
+
+  constructor(bodies: UnfinishedBodies, owner: number, onDoomed: (error: GatewayError) => void) {
+    this.#bodies = bodies;
+    this.owner = owner;
+    this.#onDoomed = onDoomed;
+  }
+
+  release(): void {
+    this.#released = true;
+    this.#close();
+  }
+
+  end(): void {
+    this.#close();
+    // Whoever needed the room is in the middle of taking it: what the owner does about this is no part of that.
+    queueMicrotask(() => {
+      if (!this.#released) this.#onDoomed(overBudget());
+    });
+  }
+
+  #close(): void {
+    if (!this.#counted) return;
+    this.#counted = false;
+    this.#bodies.close(this);
+  }
+}
+
+const overBudget = (): GatewayError =>
+  new GatewayError(
+    'bodies_over_budget',
+    'Large request bodies that are unfinished or wait for their turn hold as much as they may (BODIES_MAX_BYTES), and this was the largest of the key that holds most: send each all at once, and one after the other.',
+    { retryAfterS: 1 },
+  );
