@@ -110,6 +110,48 @@ describe('bodies that do not come to an end', () => {
     expect(await gateway.metric('rejected_total', { reason: 'body_budget' })).toBe(1);
   });
 
+  test('come to an end where several threads want more room than there is, one way or the other and soon', async () => {
+    await start({ WORKERS: '2', MAX_BODY_BYTES: '4MiB', BODIES_MAX_BYTES: '12MiB' });
+    const keys = await Promise.all(Array.from({ length: 6 }, () => gateway.createKey()));
+    const bytes = 3 * MIB;
+    const connections = await Promise.all(
+      Array.from({ length: 24 }, (_, index) => begin(keys[index % keys.length]!.key, MIB, bytes)),
+    );
+    const [rest, last] = [Buffer.alloc(MIB, 0x20), Buffer.from(JSON.stringify(good).padEnd(MIB))];
+    const startedMs = performance.now();
+    const answers = await Promise.all(
+      connections.map(async (connection) => {
+        await connection.send(rest);
+        await connection.send(last);
+        return statusOf(await connection.until((text) => /^HTTP.*\r\n\r\n./s.test(text), 20_000));
+      }),
+    );
+    // Those who wait are read again within some beats; nothing of it waits for a time limit.
+    expect(performance.now() - startedMs).toBeLessThan(10_000);
+    const ended = answers.filter((status) => status === 408).length;
+    expect(answers.filter((status) => status === 200)).toHaveLength(answers.length - ended);
+    expect(ended).toBeWithin(1, answers.length);
+    for (const name of ['unfinished_bodies', 'unfinished_body_bytes'])
+      await eventually(async () => (await gateway.metric(name)) === 0, `${name} is 0`);
+  });
+
+  test('count for nothing once their clients have left, also where they wait for room', async () => {
+    await start({ WORKERS: '2', MAX_BODY_BYTES: '4MiB', BODIES_MAX_BYTES: '8MiB' });
+    const keys = await Promise.all(Array.from({ length: 4 }, () => gateway.createKey()));
+    const connections = await Promise.all(
+      Array.from({ length: 16 }, (_, index) => begin(keys[index % keys.length]!.key, MIB, 4 * MIB)),
+    );
+    const rest = Buffer.alloc(2 * MIB, 0x20);
+    for (const [index, connection] of connections.entries()) {
+      void connection.send(rest);
+      if (index % 2 === 0) connection.finish();
+      else connection.reset();
+    }
+    for (const name of ['unfinished_bodies', 'unfinished_body_bytes'])
+      await eventually(async () => (await gateway.metric(name)) === 0, `${name} is 0`);
+    expect((await gateway.chat(keys[0]!.key, good)).status).toBe(200);
+  });
+
   test('are not waited for by a stop', async () => {
     await start({});
     const { key } = await gateway.createKey();

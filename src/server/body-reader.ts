@@ -92,10 +92,14 @@ export class BodyReader {
     });
   }
 
-  /** Somebody waits for the rest, and has it counted. */
+  /** Has the rest counted that somebody waits for; where nobody does any more, there is nothing to count. */
   meter(meter: BodyMeter): void {
+    if (this.#waiter === null) {
+      meter.done();
+      return;
+    }
     this.#meter = meter;
-    this.full = !meter.holds(this.#heldBytes);
+    this.#ask();
   }
 
   /** Nobody will ask for the body any more: what still comes is dropped. */
@@ -120,8 +124,16 @@ export class BodyReader {
       return;
     }
     // Before they are kept: where there is no room the body may have to go, and its memory with it.
-    if (this.#meter !== null && !this.#meter.holds(this.#heldBytes)) this.full = true;
+    this.#ask();
     if (!this.#dropping) this.#held.add(bytes, start, end);
+  }
+
+  /** Asks whether there is room for what has come. The answer may be that the body ends, and its meter with it. */
+  #ask(): void {
+    const meter = this.#meter;
+    if (meter === null) return;
+    const full = !meter.holds(this.#heldBytes);
+    this.full = full && this.#meter === meter;
   }
 
   #complete(): void {

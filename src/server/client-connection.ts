@@ -20,6 +20,8 @@ const MAX_AHEAD_BYTES = 64 * 1024;
 const MAX_DROPPED_BYTES = 64 * 1024;
 /** So many requests of one connection are taken in a row, then it is the others' turn. */
 const MAX_IN_A_ROW = 64;
+/** After so long without room a body is read on by one piece, to see whether its client is still there. */
+const PEEK_MS = 500;
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 
 /**
@@ -113,6 +115,8 @@ export class ClientConnection implements Carrier {
     const verdict = this.#patience.verdict(this.#phase, nowMs, this.#body, this.#queue.empty);
     if (verdict === Verdict.LateBody) this.endBody(new BodyTimeoutError('the body took too long'));
     else if (verdict !== Verdict.Wait) this.gone(verdict === Verdict.Reset);
+    // Of a paused socket a reset is told, an end is not: who waits long for room has a piece more read, and behind it the end.
+    else if (this.#body.full && this.#patience.silentMs(nowMs) >= PEEK_MS) this.#resume();
   }
 
   /** Lets the client go where it has no request under way. */

@@ -16,7 +16,7 @@ export class BodyTimeoutError extends Error {
   override readonly name = 'BodyTimeoutError';
 }
 
-/** Counts what a body holds while it is still coming; one per such body. */
+/** Counts what a body holds while it is still coming; one per such body. Whatever becomes of that, it is told so by one `done`. */
 export interface BodyMeter {
   /** So many bytes are here. False: for now there is no room for more, and the connection is not read until it may go on. */
   holds(bytes: number): boolean;
@@ -101,9 +101,10 @@ export class Incoming {
     return this.#carrier.readBody(maxBytes);
   }
 
-  /** Has the rest of a body that is being read counted. */
+  /** Has the rest of a body that is being read counted; the meter is done at once where none will come. */
   meterBody(meter: BodyMeter): void {
-    this.#carrier?.meterBody(meter);
+    if (this.#carrier === null) meter.done();
+    else this.#carrier.meterBody(meter);
   }
 
   /** There is room again for a body whose meter has answered false. */

@@ -33,10 +33,15 @@ export class Patience {
     this.#bodySinceMs = this.#host.now();
   }
 
+  /** How long ago the client last did its part, or its turn began. */
+  silentMs(nowMs: number): number {
+    return nowMs - this.#sinceMs;
+  }
+
   /** @param sent everything that was written has left. */
   verdict(phase: Phase, nowMs: number, body: BodyReader, sent: boolean): Verdict {
     const { closing, idleMs } = this.#host;
-    const silentMs = nowMs - this.#sinceMs;
+    const silentMs = this.silentMs(nowMs);
     switch (phase) {
       case PHASE.Waiting:
         return silentMs > idleMs ? Verdict.End : Verdict.Wait;

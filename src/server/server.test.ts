@@ -254,6 +254,143 @@ describe('a body', () => {
     expect(done).toBe(2);
   });
 
+  test('goes on where room turns up while one read is looked through', async () => {
+    let asked = 0;
+    using server = new TestServer((request) => {
+      const reading = request.readBody(100);
+      if (!(reading instanceof Promise)) return;
+      void reading.then((body) => request.send(200, '', String(body.length)));
+      request.meterBody({ holds: () => ++asked !== 2, done: () => {} });
+    });
+    const client = await server.client();
+    client.send('POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n');
+    await until(() => asked === 1);
+    client.send('1\r\na\r\n1\r\nb\r\n');
+    await until(() => asked === 3);
+    client.send('0\r\n\r\n');
+    await client.until((text) => text.endsWith('\r\n\r\n2'));
+  });
+
+  test('waits for room no longer than its client is there, however that leaves', async () => {
+    for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const)
+      for (const behind of [0, 200_000]) {
+        const failures: unknown[] = [];
+        const [asked, done] = [[] as number[], { times: 0 }];
+        using server = new TestServer(
+          (request) => {
+            const reading = request.readBody(10_000_000);
+            if (!(reading instanceof Promise)) return;
+            reading.catch((error: unknown) => failures.push(error));
+            request.meterBody({
+              holds: (bytes) => {
+                asked.push(bytes);
+                return bytes < 1_000;
+              },
+              done: () => done.times++,
+            });
+          },
+          60_000,
+          60_000,
+        );
+        const client = await server.client();
+        client.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n');
+        await until(() => asked.length > 0);
+        client.send(Buffer.alloc(1_000));
+        await until(() => asked.length > 1);
+        client.send(Buffer.alloc(behind));
+        await until(() => client.socket.writableLength === 0);
+        // One that is still there is left in peace.
+        for (let second = 0; second < 3; second++) {
+          server.pass(500);
+          await Bun.sleep(5);
+        }
+        expect([failures.length, done.times, asked.at(-1)]).toEqual([0, 0, 1_000 + behind]);
+        client.socket[leave]();
+        for (let second = 0; second < 2; second++) {
+          await Bun.sleep(20);
+          server.pass(500);
+        }
+        await until(() => server.listener.connections === 0);
+        expect(failures.map((error) => error instanceof ClientGoneError)).toEqual([true]);
+        expect(done.times).toBe(1);
+      }
+  });
+
+  test('is read a piece at a time while it waits for room', async () => {
+    let held = 0;
+    using server = new TestServer(
+      (request) => {
+        void Promise.resolve(request.readBody(10_000_000)).catch(() => {});
+        request.meterBody({
+          holds: (bytes) => {
+            held = bytes;
+            return bytes < 1_000;
+          },
+          done: () => {},
+        });
+      },
+      60_000,
+      60_000,
+    );
+    const client = await server.client();
+    client.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n');
+    client.send(Buffer.alloc(7_000_000));
+    await until(() => held >= 1_000);
+    const first = held;
+    server.pass(499);
+    await Bun.sleep(20);
+    expect(held).toBe(first);
+    for (let second = 0; second < 4; second++) {
+      const before = held;
+      server.pass(500);
+      await until(() => held > before);
+      await Bun.sleep(20);
+      expect(held - before).toBeLessThanOrEqual(512 * 1024);
+    }
+  });
+
+  test('has its meter told once that it is over, also where it was before the meter came', async () => {
+    const requests: Incoming[] = [];
+    using server = new TestServer((request) => {
+      requests.push(request);
+      void Promise.resolve(request.readBody(100)).catch(() => {});
+    });
+    const metered = (request: Incoming): (() => number) => {
+      let done = 0;
+      request.meterBody({ holds: () => true, done: () => done++ });
+      return () => done;
+    };
+    const client = await server.client();
+    client.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab');
+    await until(() => requests.length === 1);
+    const first = metered(requests[0]!);
+    expect(first()).toBe(0);
+    client.send('cd');
+    await until(() => first() === 1);
+    const late = metered(requests[0]!);
+    expect(late()).toBe(1);
+    client.socket.destroy();
+    await until(() => server.listener.connections === 0);
+    expect(metered(requests[0]!)()).toBe(1);
+    expect([first(), late()]).toEqual([1, 1]);
+    const other = await server.client();
+    other.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab');
+    await until(() => requests.length === 2);
+    // A meter that has no room ends the body from within.
+    let done = 0;
+    requests[1]!.meterBody({
+      holds: () => {
+        requests[1]!.endBody(new Error('enough'));
+        return false;
+      },
+      done: () => done++,
+    });
+    expect(done).toBe(1);
+    requests[1]!.send(408, '', 'enough');
+    await other.until((text, closed) => text.endsWith('enough') && closed);
+    expect(done).toBe(1);
+  });
+
   test('a stop waits for none whose client has fallen silent', async () => {
     const failures: unknown[] = [];
     using server = new TestServer(

@@ -35,7 +35,7 @@ export const SLOT = {
   pendingBatch: 4,
   words: 5,
 } as const;
-/** Words of one large body that is still coming (src/gateway/unfinished-bodies.ts). */
+/** Words of one large body that is still coming, or has not been worked on yet (src/gateway/unfinished-bodies.ts). */
 export const BODY = {
   /** Key slot + 1; 0: the row is free. */
   owner: 0,
