@@ -111,6 +111,35 @@ describe('a body of megabytes', () => {
     expect(simulator.stats().received).toBe(before + 1);
   });
 
+  test('counts until it is prepared, and the largest of the key that holds most makes room', async () => {
+    await using narrow = await startGateway({
+      env: {
+        WORKERS: '1',
+        OPENAI_API_KEY: 'sk-up',
+        OPENAI_BASE_URL: simulator.url,
+        BODIES_MAX_BYTES: '8MiB',
+        MAX_BODY_BYTES: '3MiB',
+      },
+    });
+    const { key: greedy } = await narrow.createKey();
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, index) =>
+        fetch(`${narrow.url}/v1/chat/completions`, {
+          method: 'POST',
+          headers: { 'x-api-key': greedy, 'content-type': 'application/json' },
+          body: bodyOf('gpt-4o', `${index}${ESCAPES.repeat(TIMES)}`),
+        }).then(async (response) => [response.status, await response.text()] as const),
+      ),
+    );
+    const ended = answers.filter(([status]) => status === 408);
+    expect(answers.filter(([status]) => status === 200).length).toBe(12 - ended.length);
+    expect(ended.length).toBeGreaterThan(0);
+    expect(ended.length).toBeLessThan(12);
+    for (const [, text] of ended) expect(errorOf(text).code).toBe('bodies_over_budget');
+    expect(await narrow.metric('unfinished_bodies')).toBe(0);
+    expect(await narrow.metric('unfinished_body_bytes')).toBe(0);
+  });
+
   test('is given up once its client has left, and others go on', async () => {
     const received = simulator.stats().received;
     const leaving = new AbortController();

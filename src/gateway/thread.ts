@@ -151,7 +151,7 @@ export function startProxyThread(
     keys,
     admission,
     bodies,
-    largeBodies: new LargeBodies(preparer),
+    largeBodies: new LargeBodies(preparer, bodies),
     pipeline,
     resolveModel: stageOptions.resolveModel,
     dedup: env.DEDUP_ENABLED ? dedup : null,
