@@ -7,15 +7,18 @@ function setUp(): {
   readonly invalidation: KeyInvalidation;
   readonly told: string[];
   readonly late: number[];
+  readonly busy: Set<number>;
 } {
   const told: string[] = [];
   const late: number[] = [];
+  const busy = new Set<number>();
   const invalidation = new KeyInvalidation({
     deadlineMs: DEADLINE_MS,
     broadcast: (keyId, ack) => void told.push(`${keyId} ${ack}`),
+    runnable: (worker) => busy.has(worker),
     onLate: (worker) => void late.push(worker),
   });
-  return { invalidation, told, late };
+  return { invalidation, told, late, busy };
 }
 
 /** Whether it is over yet. */
@@ -70,5 +73,28 @@ describe('a key that has changed', () => {
     expect(late).toEqual([]);
     invalidation.check(nowMs + DEADLINE_MS + 1);
     expect(late).toEqual([0]);
+  });
+
+  test('is waited for longer where a thread does not get its turn', async () => {
+    const { busy, invalidation, late } = setUp();
+    const done = invalidation.run('a', [0, 1]);
+    const startMs = performance.now();
+    busy.add(1);
+    invalidation.check(startMs + 2 * DEADLINE_MS);
+    invalidation.check(startMs + 3 * DEADLINE_MS);
+    expect(late).toEqual([0]);
+    busy.delete(1);
+    invalidation.check(startMs + 4 * DEADLINE_MS);
+    expect(late).toEqual([0, 1]);
+    invalidation.gone(0);
+    invalidation.gone(1);
+    await done;
+    const next = invalidation.run('a', [2]);
+    busy.add(2);
+    // Busy for ever is as good as deaf.
+    invalidation.check(performance.now() + 10 * DEADLINE_MS);
+    expect(late).toEqual([0, 1, 2]);
+    invalidation.gone(2);
+    await next;
   });
 });

@@ -2,14 +2,19 @@ interface Pending {
   readonly waiting: Set<number>;
   readonly done: () => void;
   sinceMs: number;
-  /** Who still owes an acknowledgement has been reported. */
-  late: boolean;
+  /** Of those who still owe an acknowledgement, who has been reported. */
+  readonly late: Set<number>;
 }
+
+/** On a busy machine a thread can be kept from the processor for seconds: it has so many times as long. */
+const RUNNABLE_PATIENCE = 10;
 
 export interface KeyInvalidationOptions {
   /** How long a thread may take to acknowledge; ms. */
   readonly deadlineMs: number;
   readonly broadcast: (keyId: string, ack: number) => void;
+  /** The thread has something to do and waits for its turn, or is at it: it may get to the message yet. */
+  readonly runnable: (worker: number) => boolean;
   /** A thread is past the deadline and may go by the old record: it must be ended. Then {@link KeyInvalidation.gone}. */
   readonly onLate: (worker: number) => void;
 }
@@ -37,7 +42,7 @@ export class KeyInvalidation {
           waiting: new Set(workers),
           done,
           sinceMs: performance.now(),
-          late: false,
+          late: new Set(),
         });
       this.#options.broadcast(keyId, ack);
     });
@@ -64,10 +69,15 @@ export class KeyInvalidation {
 
   /** Looks for threads that are late; to be called every so often. */
   check(nowMs: number): void {
-    for (const pending of this.#pending.values()) {
-      if (pending.late || nowMs - pending.sinceMs < this.#options.deadlineMs) continue;
-      pending.late = true;
-      for (const worker of pending.waiting) this.#options.onLate(worker);
+    const { deadlineMs, onLate, runnable } = this.#options;
+    for (const { late, sinceMs, waiting } of this.#pending.values()) {
+      const waitedMs = nowMs - sinceMs;
+      if (waitedMs < deadlineMs) continue;
+      for (const worker of waiting) {
+        if (late.has(worker) || (waitedMs < deadlineMs * RUNNABLE_PATIENCE && runnable(worker))) continue;
+        late.add(worker);
+        onLate(worker);
+      }
     }
   }
 }

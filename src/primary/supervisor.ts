@@ -3,7 +3,7 @@ import type { Config } from '../config/load.ts';
 import { ClaimTable } from '../dedup/claim-table.ts';
 import type { FromPreparer, ToPreparer } from '../preparer/thread.ts';
 import { heartbeatOf, releaseWorker, type ControlThread, type SharedMemory } from '../shared/memory-map.ts';
-import { threadCpuMs } from '../shared/thread-clock.ts';
+import { isRunnable, threadCpuMs } from '../shared/thread-clock.ts';
 import type { FromStorage, ToStorage } from '../storage/thread.ts';
 import type { Log } from '../telemetry/logging.ts';
 import type { FromMetrics, ToMetrics } from '../telemetry/thread.ts';
@@ -97,6 +97,7 @@ export class Supervisor {
     this.#invalidation = new KeyInvalidation({
       deadlineMs: options.acknowledgeMs ?? ACKNOWLEDGE_MS,
       broadcast: (keyId, ack) => this.#broadcast({ type: 'invalidate-key', keyId, ack }),
+      runnable: (worker) => isRunnable(options.memory.threadIds[worker]!) === true,
       onLate: (worker) => this.#proxies[worker]?.thread.failed('it does not say that it has forgotten a key'),
     });
     this.#storage = this.#controlThread<ToStorage, FromStorage>('storage', {
