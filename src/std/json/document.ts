@@ -10,6 +10,7 @@ import {
   QUOTE,
   skipSpace,
 } from './bytes.ts';
+import { decodesTo } from './characters.ts';
 import { JsonDuplicateKeyError, JsonSyntaxError } from './errors.ts';
 import { HASH_SEED, hashKey, hashStep } from './keys.ts';
 import { Retention } from './retention.ts';
@@ -159,7 +160,8 @@ export class JsonDocument {
     if (length < text.length) return false;
     for (let index = 0; index < text.length; index++) {
       const byte = bytes[start + index]!;
-      if (byte === BACKSLASH || byte > 0x7f) return this.text(node) === text;
+      if (byte === BACKSLASH || byte > 0x7f)
+        return decodesTo(bytes, start + index, start + length, text, index);
       if (byte !== text.charCodeAt(index)) return false;
     }
     return length === text.length;
