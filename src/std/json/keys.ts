@@ -2,7 +2,6 @@ import { BACKSLASH, SHORT_ESCAPES } from './bytes.ts';
 import { compareInsides } from './characters.ts';
 import type { JsonDocument } from './document.ts';
 import { codeUnit } from './escapes.ts';
-import type { IntList } from './int-list.ts';
 
 export const HASH_SEED = 0x811c9dc5 | 0;
 
@@ -112,32 +111,4 @@ export function compareStringsPlain(document: JsonDocument, one: number, other: 
   const left = document.text(one);
   const right = document.text(other);
   return left < right ? -1 : left > right ? 1 : 0;
-}
-
-/** Longer rows of strings are decoded once each to be sorted, not compare by compare. */
-const DECODE_FROM = 32;
-
-/**
- * Fills `order` with the indices of `nodes` (string nodes) in the order of what they decode to, as {@link compareStrings}
- * says; equal strings keep their order. A node of -1 is no string and comes after all others.
- */
-export function orderByText(document: JsonDocument, nodes: IntList, order: IntList): void {
-  order.clear();
-  for (let index = 0; index < nodes.length; index++) order.push(index);
-  const absent = (one: number, other: number): number =>
-    Number(nodes.at(one) < 0) - Number(nodes.at(other) < 0);
-  if (nodes.length <= DECODE_FROM) {
-    order.sort((one, other) => {
-      const [left, right] = [nodes.at(one), nodes.at(other)];
-      return left < 0 || right < 0 ? absent(one, other) : compareStrings(document, left, right);
-    });
-    return;
-  }
-  const texts = Array.from({ length: nodes.length }, (_, index) =>
-    nodes.at(index) < 0 ? '' : document.text(nodes.at(index)),
-  );
-  order.sort((one, other) => {
-    const [left, right] = [texts[one]!, texts[other]!];
-    return absent(one, other) || (left < right ? -1 : left > right ? 1 : 0);
-  });
 }
