@@ -71,3 +71,20 @@ test('many calls are known as few are', () => {
   expect(calls.add('call_0')).toBe(true);
   expect(calls.add('call_99')).toBe(false);
 });
+
+test('property: calls are open from when they are noted until they have their result, few or many', () => {
+  const calls = new OpenCalls();
+  const step = fc.tuple(fc.constantFrom('add', 'add', 'answer'), fc.integer({ min: 0, max: 25 }));
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200, size: 'max' }), (steps) => {
+      calls.clear();
+      const open = new Set<string>();
+      for (const [what, number] of steps) {
+        const id = `call_${number}`;
+        if (what === 'add') expect(calls.add(id)).toBe(open.size < open.add(id).size);
+        else expect(calls.answer(id)).toBe(open.delete(id));
+        expect(calls.unanswered).toBe([...open][0]);
+      }
+    }),
+  );
+});
