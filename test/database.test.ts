@@ -38,12 +38,15 @@ interface Row {
 
 function rowOf(path: string, id: string): Row | null {
   using database = new Database(path, { readonly: true });
+  database.run('PRAGMA busy_timeout = 10000');
   return database.query<Row, [string]>('SELECT * FROM api_keys WHERE id = ?').get(id);
 }
 
 const LOCKER = `
 import { Database } from 'bun:sqlite';
 const database = new Database(process.argv[1]);
+// The gateway may be writing just now.
+database.run('PRAGMA busy_timeout = 10000');
 database.run('BEGIN IMMEDIATE');
 console.log('locked');
 await Bun.stdin.text();

@@ -112,6 +112,7 @@ describe('when no thread can be replaced any more', () => {
 describe('a database that another process has locked', () => {
   const spentUsd = (dataDir: string): number => {
     using database = new Database(join(dataDir, 'tokenrouter.db'), { readonly: true });
+    database.run('PRAGMA busy_timeout = 10000');
     return database
       .query<{ spent: number }, []>('SELECT SUM(spent_nano_usd) / 1e9 AS spent FROM api_keys')
       .get()!.spent;
@@ -125,6 +126,8 @@ describe('a database that another process has locked', () => {
     const first = await costUsd();
     await eventually(() => spentUsd(gateway.dataDir) > 0, 'the first call is stored');
     using other = new Database(join(gateway.dataDir, 'tokenrouter.db'));
+    // The gateway may be writing just now.
+    other.run('PRAGMA busy_timeout = 10000');
     other.run('BEGIN IMMEDIATE');
     const second = await costUsd();
     const exited = gateway.stop();

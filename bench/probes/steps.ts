@@ -1,14 +1,17 @@
+import { median } from '../measure/statistics.ts';
 import { Pipeline } from '../../src/pipeline/pipeline.ts';
 import type { DialectId } from '../../src/providers/types.ts';
 import { ownThreadId, threadCpuMs } from '../../src/shared/thread-clock.ts';
+import { BODIES } from './large-bodies.ts';
 import { inputOf, optionsFor } from './pipeline-options.ts';
 
 /**
- * Prints how long the longest step of preparing a body of the largest size takes, in ms of the thread's processor time, by what the
- * body is made of and where it goes. Linux only. Argument: rounds, of which the median counts; 5 when absent.
+ * Prints how long the longest step of preparing a body of the largest size takes, and all of them, in ms of the thread's processor time, by what the
+ * body is made of and where it goes. Linux only. Arguments: rounds, of which the median counts (5 when absent), and what the name
+ * of a body must have in it.
  */
 const ROUNDS = Number(process.argv[2] ?? 5);
-const BYTES = 31 * 1024 * 1024;
+const [, , , NAMED = ''] = process.argv;
 const ROUTES: readonly (readonly [client: DialectId, vendor: DialectId])[] = [
   ['openai-chat', 'openai-chat'],
   ['openai-chat', 'anthropic-messages'],
@@ -16,52 +19,27 @@ const ROUTES: readonly (readonly [client: DialectId, vendor: DialectId])[] = [
   ['anthropic-messages', 'openai-chat'],
 ];
 
-const filled = (unit: string): string => unit.repeat(Math.floor(BYTES / unit.length));
-const chat = (messages: string, more = ''): string =>
-  `{"model":"m","max_tokens":100${more},"messages":[${messages}]}`;
-const user = (content: string): string => `{"role":"user","content":"${content}"}`;
-
-/** Bodies of both dialects, and of one alone where the other has no such thing. */
-const BODIES: Readonly<Record<string, (client: DialectId) => string | null>> = {
-  'two-byte escapes': () => chat(user(filled(String.raw`\u00e9`))),
-  'three-byte escapes': () => chat(user(filled(String.raw`\u4e2d`))),
-  'halves of pairs': () => chat(user(filled(String.raw`\ud83d`))),
-  'escaped slashes': () => chat(user(filled(String.raw`\/`))),
-  'plain text': () => chat(user(filled('plain text '))),
-  'escapes in arguments': (client) =>
-    client === 'openai-chat'
-      ? chat(
-          `${user('x')},{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\\"a\\":\\"${filled(String.raw`\u00e9`)}\\"}"}}]},{"role":"tool","tool_call_id":"c","content":"x"}`,
-        )
-      : null,
-  'values in arguments': (client) =>
-    client === 'openai-chat'
-      ? chat(
-          `${user('x')},{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\\"a\\":[${filled('1, ')}1]}"}}]},{"role":"tool","tool_call_id":"c","content":"x"}`,
-        )
-      : null,
-  messages: () => chat(`${filled(`${user('x')}, {"role":"assistant","content":"y"},`)}${user('x')}`),
-  parts: () =>
-    chat(
-      `{"role":"user","content":[${filled(String.raw`{"type":"text","text":"\u00e9"},`)}{"type":"text","text":"x"}]}`,
-    ),
-  'unknown field': () => chat(user('x'), `,"other":[${filled('1, ')}1]`),
-  'deep unknown field': () => chat(user('x'), `,"other":[${filled('[[[[[[[[[]]]]]]]]], ')}1]`),
-};
-
 const clock = ownThreadId();
 const cpuMs = (): number => threadCpuMs(clock) ?? performance.now();
 
-/** The longest step, or null for a body that is refused. */
-function longestMs(body: Buffer, [client, vendor]: (typeof ROUTES)[number]): number | null {
+interface Cost {
+  readonly longestMs: number;
+  readonly allMs: number;
+}
+
+/** Null for a body that is refused. */
+function costOf(body: Buffer, [client, vendor]: (typeof ROUTES)[number]): Cost | null {
   const steps = new Pipeline(optionsFor(vendor)).prepareInSteps(inputOf(body, client));
-  let longest = 0;
+  let longestMs = 0;
+  let allMs = 0;
   try {
     for (;;) {
       const startedMs = cpuMs();
       const { done } = steps.next();
-      longest = Math.max(longest, cpuMs() - startedMs);
-      if (done === true) return longest;
+      const ms = cpuMs() - startedMs;
+      longestMs = Math.max(longestMs, ms);
+      allMs += ms;
+      if (done === true) return { longestMs, allMs };
     }
   } catch {
     return null;
@@ -69,16 +47,18 @@ function longestMs(body: Buffer, [client, vendor]: (typeof ROUTES)[number]): num
 }
 
 for (const [name, make] of Object.entries(BODIES)) {
+  if (!name.includes(NAMED)) continue;
   for (const route of ROUTES) {
     const text = make(route[0]);
     if (text === null) continue;
     const body = Buffer.from(text);
-    const rounds = Array.from({ length: ROUNDS + 1 }, () => longestMs(body, route)).slice(1);
-    const median = rounds.toSorted((one, other) => (one ?? 0) - (other ?? 0))[ROUNDS >> 1] ?? null;
+    const rounds = Array.from({ length: ROUNDS + 1 }, () => costOf(body, route))
+      .slice(1)
+      .filter((one) => one !== null);
     const said =
-      median === null
+      rounds.length === 0
         ? 'refused'
-        : `${median.toFixed(0)} ms (at most ${Math.max(...rounds.map((one) => one ?? 0)).toFixed(0)})`;
+        : `${median(rounds.map((one) => one.longestMs)).toFixed(0)} ms of ${median(rounds.map((one) => one.allMs)).toFixed(0)} (at most ${Math.max(...rounds.map((one) => one.longestMs)).toFixed(0)})`;
     console.log(`${route[0]} to ${route[1]}, ${name}: ${said}`);
   }
 }

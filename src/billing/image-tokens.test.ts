@@ -57,6 +57,9 @@ describe('what is no picture', () => {
   test('files count by their pages, sound and films by their seconds', () => {
     expect(fileTokens(50_000)).toEqual({ tokens: 3_000, atMost: 9_000 });
     expect(fileTokens(999_000).tokens).toBe(30_000);
+    // No vendor reads more than 600 pages.
+    expect(fileTokens(31 * 1024 * 1024)).toEqual({ tokens: 978_000, atMost: 1_800_000 });
+    expect(fileTokens(100_000_000)).toEqual({ tokens: 1_800_000, atMost: 1_800_000 });
     // A minute at 64 kbit/s.
     expect(soundTokens(640_000).tokens).toBeWithin(590, 610);
     expect(soundTokens(3_840_000, true).tokens).toBe(600);

@@ -44,7 +44,17 @@ const RULES: readonly (readonly [model: RegExp, rule: Rule])[] = [
 /** What is known of no other model: the finest that is in use. */
 const OTHERS: Patches = { side: 28, factor: 1, most: 4_784 };
 
-const ruleOf = (model: string): Rule => RULES.find(([name]) => name.test(model))?.[1] ?? OTHERS;
+/** Of the model that was asked about last: all pictures of a request are for one. */
+let lastModel = '';
+let lastRule: Rule = OTHERS;
+
+function ruleOf(model: string): Rule {
+  if (model !== lastModel) {
+    lastRule = RULES.find(([name]) => name.test(model))?.[1] ?? OTHERS;
+    lastModel = model;
+  }
+  return lastRule;
+}
 
 /** What a picture of any size counts at most. `detail` is the client's wish, '' for none. */
 export function imageTokensAtMost(model: string, detail = ''): number {

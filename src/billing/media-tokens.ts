@@ -14,6 +14,8 @@ const PAGE_TOKENS = 3_000;
 const PAGE_BYTES = 100_000;
 /** A page of nothing but text, packed. */
 const DENSE_PAGE_BYTES = 20_000;
+/** Nobody reads more in a request (Anthropic guide "PDF support": 600 pages, 100 where the context is small). */
+const MOST_PAGES = 600;
 /** Pages of a file that is not in the request. */
 const UNSEEN_PAGES = 10;
 
@@ -32,11 +34,14 @@ const UNSEEN_SECONDS = 60;
 /** A PDF, by the bytes of its base64; null: it is not in the request. */
 export function fileTokens(bytes: number | null): MediaTokens {
   if (bytes === null) return { tokens: UNSEEN_PAGES * PAGE_TOKENS, atMost: UNSEEN_PAGES * PAGE_TOKENS };
-  return {
-    tokens: Math.ceil(bytes / PAGE_BYTES) * PAGE_TOKENS,
-    atMost: Math.ceil(bytes / DENSE_PAGE_BYTES) * PAGE_TOKENS,
-  };
+  return { tokens: tokensOfPages(bytes, PAGE_BYTES), atMost: tokensOfPages(bytes, DENSE_PAGE_BYTES) };
 }
+
+/** What all files of a request count at most. */
+export const MOST_FILE_TOKENS = MOST_PAGES * PAGE_TOKENS;
+
+const tokensOfPages = (bytes: number, ofPage: number): number =>
+  Math.min(MOST_FILE_TOKENS, Math.ceil(bytes / ofPage) * PAGE_TOKENS);
 
 /** Sound, by the bytes of its base64; `raw`: samples as they are, as in a WAV file. */
 export const soundTokens = (bytes: number | null, raw = false): MediaTokens =>

@@ -167,6 +167,12 @@ describe('Messages', () => {
     expect(pdf).toMatchObject({ mediaTokens: 90_000, mediaTokensAtMost: 450_000 });
   });
 
+  test('several files count no more pages at most than a request may have', () => {
+    const pdf = { type: 'document', source: source('base64', 'application/pdf', BASE64) };
+    const size = sizeOf(messages, 'claude-opus-4-8', [pdf, pdf, pdf, pdf, pdf, image(PNG)]);
+    expect(size).toMatchObject({ mediaTokens: 450_000 + 37 * 37, mediaTokensAtMost: 1_800_000 + 4_784 });
+  });
+
   test('by an address or an id', () => {
     expect(of({ type: 'image', source: { type: 'url', url: 'https://a.b/c.png' } }).mediaTokens).toBe(4_784);
     expect(of({ type: 'image', source: { type: 'file', file_id: 'f' } }).mediaTokens).toBe(4_784);

@@ -1,6 +1,12 @@
 import type { InputSize } from '../billing/estimate.ts';
 import { imageTokens, imageTokensAtMost } from '../billing/image-tokens.ts';
-import { fileTokens, filmTokens, soundTokens, type MediaTokens } from '../billing/media-tokens.ts';
+import {
+  fileTokens,
+  filmTokens,
+  MOST_FILE_TOKENS,
+  soundTokens,
+  type MediaTokens,
+} from '../billing/media-tokens.ts';
 import { imageSize } from '../std/image-size.ts';
 import { COMMA } from '../std/json/bytes.ts';
 import { Kind, type JsonDocument } from '../std/json/document.ts';
@@ -18,6 +24,8 @@ const SVG_TYPE = 'image/svg+xml';
 let model = '';
 let tokens = 0;
 let atMost = 0;
+/** Of files, which are read up to a number of pages. */
+let filesAtMost = 0;
 /** Of base64 that is no text. */
 let bytes = 0;
 
@@ -59,19 +67,26 @@ export function inputSizeOfMessages(
 
 function begin(upstreamModel: string): void {
   model = upstreamModel;
-  tokens = atMost = bytes = 0;
+  tokens = atMost = filesAtMost = bytes = 0;
 }
 
 const sizeOf = (document: JsonDocument): InputSize => ({
   textBytes: document.bytes.byteLength - bytes,
   mediaTokens: tokens,
-  mediaTokensAtMost: atMost,
+  mediaTokensAtMost: atMost + Math.min(filesAtMost, MOST_FILE_TOKENS),
 });
 
 function add(counted: MediaTokens, ofBytes: number): void {
   tokens += counted.tokens;
   atMost += counted.atMost;
   bytes += ofBytes;
+}
+
+function addFileOf(size: number | null): void {
+  const counted = fileTokens(size);
+  tokens += counted.tokens;
+  filesAtMost += counted.atMost;
+  bytes += size ?? 0;
 }
 
 /** Pictures that an assistant made stand beside its content (OpenRouter guide "Image generation"). */
@@ -151,7 +166,7 @@ function addImage(detail: string): void {
   add({ tokens: most, atMost: most }, 0);
 }
 
-const addFile: Unseen = () => add(fileTokens(null), 0);
+const addFile: Unseen = () => addFileOf(null);
 const addFilm: Unseen = () => add(filmTokens(null), 0);
 const addSound: Unseen = () => add(soundTokens(null), 0);
 
@@ -186,7 +201,7 @@ function measureData(
   detail: string,
 ): void {
   const size = end - start;
-  if (mediaType === PDF_TYPE) add(fileTokens(size), size);
+  if (mediaType === PDF_TYPE) addFileOf(size);
   else if (mediaType.startsWith('audio/')) add(soundTokens(size, mediaType.includes('wav')), size);
   else if (mediaType.startsWith('video/')) add(filmTokens(size), size);
   else if (mediaType.startsWith('image/') && mediaType !== SVG_TYPE) {

@@ -52,14 +52,6 @@ export const decodeRaw = (raw: string): string =>
 /** Text encoded once, without quotes. */
 export const encodeRaw = (text: string): string => JSON.stringify(text).slice(1, -1);
 
-const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
-
-/** JSON source that can be written as UTF-8: a lone surrogate, legal only within its strings, is written as an escape. */
-export function encodable(source: string): string {
-  if (source.isWellFormed()) return source;
-  return source.replace(LONE_SURROGATE, (half) => `\\u${half.charCodeAt(0).toString(16)}`);
-}
-
 /** What an event carries: a record, now in the document; nothing that anybody writes for content; or a broken record. */
 export type EventData = 'record' | 'none' | 'broken';
 

@@ -151,10 +151,10 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
   }
 
   #failed(thrown: unknown): void {
-    if (this.#closed) return;
     const error = asGatewayError(thrown);
+    // A defect is told even where nobody waits for the answer any more.
     if (error.code === 'internal_error') this.#deps.onDefect(error, this.requestId);
-    this.#end(error, false);
+    if (!this.#closed) this.#end(error, false);
   }
 
   #acquire(key: KnownKey): void {

@@ -1,5 +1,5 @@
 import { IntList } from '../std/json/int-list.ts';
-import { orderByText } from '../std/json/keys.ts';
+import { orderByText } from '../std/json/text-order.ts';
 import type { Stage } from './envelope.ts';
 
 /**

@@ -1,7 +1,8 @@
 import { MAX_UNKNOWN_FIELDS, tooManyFields } from '../dialects/fields.ts';
 import type { JsonDocument } from '../std/json/document.ts';
 import { IntList } from '../std/json/int-list.ts';
-import { compareStrings, orderByText, type KeyTable } from '../std/json/keys.ts';
+import { compareStrings, type KeyTable } from '../std/json/keys.ts';
+import { orderByText } from '../std/json/text-order.ts';
 
 /**
  * The keys of a typed wrapper (the body, a message, a part) in canonical order: those of a table first, in its order, then

@@ -1,5 +1,3 @@
-import { asBuffer } from './bytes.ts';
-
 /** Width and height in pixels. */
 export interface ImageSize {
   readonly width: number;
@@ -10,33 +8,46 @@ export interface ImageSize {
 const HEAD_CHARS = 192 * 1024;
 /** Of the other kinds this holds all that is needed. */
 const SHORT_CHARS = 64;
+/** What these decode to. */
+const HEAD = Buffer.alloc(48);
+
+/** What the kinds begin with. */
+const PNG = 0x89504e47;
+const GIF8 = 0x47494638;
+const RIFF = 0x52494646;
+const WEBP = 0x57454250;
 
 /**
  * The size of a picture, `bytes[start, end)`, base64 of a PNG, GIF, WebP or JPEG, by its first bytes; null where they do not
  * tell. Nothing of the picture itself is decoded.
  */
 export function imageSize(bytes: Uint8Array, start: number, end: number): ImageSize | null {
-  const head = decode(bytes, start, Math.min(end, start + SHORT_CHARS));
-  if (head.length < 24) return null;
-  if (head.readUInt32BE(0) === 0x89504e47) return sized(head.readUInt32BE(16), head.readUInt32BE(20));
-  if (head.toString('latin1', 0, 4) === 'GIF8') return sized(head.readUInt16LE(6), head.readUInt16LE(8));
-  if (head.toString('latin1', 0, 4) === 'RIFF' && head.toString('latin1', 8, 12) === 'WEBP')
-    return webpSize(head);
-  if (head.readUInt16BE(0) === 0xffd8)
-    return jpegSize(decode(bytes, start, Math.min(end, start + HEAD_CHARS)));
-  return null;
+  const length = decodeTo(HEAD, bytes, start, Math.min(end, start + SHORT_CHARS));
+  if (length < 24) return null;
+  switch (HEAD.readUInt32BE(0)) {
+    case PNG:
+      return sized(HEAD.readUInt32BE(16), HEAD.readUInt32BE(20));
+    case GIF8:
+      return sized(HEAD.readUInt16LE(6), HEAD.readUInt16LE(8));
+    case RIFF:
+      return HEAD.readUInt32BE(8) === WEBP && length >= 30 ? webpSize(HEAD) : null;
+    default:
+  }
+  if (HEAD.readUInt16BE(0) !== 0xffd8) return null;
+  const chars = Math.min(end - start, HEAD_CHARS);
+  const head = Buffer.allocUnsafe(Math.ceil(chars * 0.75));
+  return jpegSize(head.subarray(0, decodeTo(head, bytes, start, start + chars)));
 }
 
 /** What is no base64 (a slash that JSON has escaped) is left out by the decoder. */
-const decode = (bytes: Uint8Array, start: number, end: number): Buffer =>
-  Buffer.from(asBuffer(bytes).toString('latin1', start, end), 'base64');
+const decodeTo = (out: Buffer, bytes: Uint8Array, start: number, end: number): number =>
+  out.write(Buffer.prototype.latin1Slice.call(bytes, start, end), 'base64');
 
 const sized = (width: number, height: number): ImageSize | null =>
   width > 0 && height > 0 ? { width, height } : null;
 
 /** The three forms of a WebP file (RFC 9649 §2.5–2.7). */
 function webpSize(head: Buffer): ImageSize | null {
-  if (head.length < 30) return null;
   switch (head.toString('latin1', 12, 16)) {
     case 'VP8 ':
       return sized(head.readUInt16LE(26) & 0x3fff, head.readUInt16LE(28) & 0x3fff);

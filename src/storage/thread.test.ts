@@ -57,6 +57,8 @@ describe('a locked database', () => {
     const key = newKey();
     await client.createKey(key);
     using other = new Database(house.path);
+    // The thread may be writing just now.
+    other.run('PRAGMA busy_timeout = 10000');
     other.run('BEGIN IMMEDIATE');
     let settled = false;
     const update = client.updateKey(key.id, { name: 'renamed' }).finally(() => {

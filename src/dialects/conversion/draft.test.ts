@@ -37,3 +37,19 @@ test('property: a string is blank when nothing is left of it trimmed, in every s
     { numRuns: 2_000 },
   );
 });
+
+test('a string of one code point is blank when trim strips it, of all of them, as it stands and escaped', () => {
+  const document = new JsonDocument();
+  const draft = new Draft();
+  const differing: string[] = [];
+  for (let code = 0; code <= 0xffff; code++) {
+    const character = String.fromCharCode(code);
+    const escaped = `"\\u${code.toString(16).padStart(4, '0')}"`;
+    for (const source of new Set([JSON.stringify(character), escaped])) {
+      document.parse(Buffer.from(source));
+      draft.open(document);
+      if (draft.isBlank(0) !== (character.trim() === '')) differing.push(source);
+    }
+  }
+  expect(differing).toEqual([]);
+});

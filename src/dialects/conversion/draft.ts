@@ -1,7 +1,8 @@
-import { BACKSLASH, CLOSE_OBJECT, COMMA, OPEN_OBJECT, SHORT_ESCAPES } from '../../std/json/bytes.ts';
+import { CLOSE_OBJECT, COMMA, OPEN_OBJECT } from '../../std/json/bytes.ts';
+import { characterAt, CODE_POINT, LENGTH_SHIFT } from '../../std/json/characters.ts';
 import { JsonDocument, Kind } from '../../std/json/document.ts';
-import { codeUnit } from '../../std/json/escapes.ts';
 import { CanonicalWriter } from '../../std/json/writer.ts';
+import { isWhiteSpace } from '../../std/white-space.ts';
 import type { ConvertedRequest } from '../conversion.ts';
 import { MAX_UNKNOWN_FIELDS, tooManyFields } from '../fields.ts';
 import { wrongType } from './faults.ts';
@@ -79,20 +80,9 @@ export class Draft {
     const end = document.end(node) - 1;
     let at = document.start(node) + 1;
     while (at < end) {
-      const byte = bytes[at]!;
-      if (byte === 0x20) at++;
-      else if (byte === BACKSLASH) {
-        const letter = bytes[at + 1]!;
-        const unicode = letter === 0x75;
-        if (!isSpace(String.fromCharCode(unicode ? codeUnit(bytes, at + 2) : SHORT_ESCAPES[letter]!)))
-          return false;
-        at += unicode ? 6 : 2;
-      } else {
-        const length = byte < 0x80 ? 1 : byte < 0xe0 ? 2 : 3;
-        // Beyond the first plane, where characters have four bytes, there is no white space.
-        if (!isSpace(Buffer.prototype.toString.call(bytes, 'utf8', at, at + length))) return false;
-        at += length;
-      }
+      const character = characterAt(bytes, at);
+      if (!isWhiteSpace(character & CODE_POINT)) return false;
+      at += character >>> LENGTH_SHIFT;
     }
     return true;
   }
@@ -123,5 +113,3 @@ export class Draft {
     if (this.document.kind(node) !== Kind.Array) throw wrongType(this.document, node, path(), 'an array');
   }
 }
-
-const isSpace = (character: string): boolean => character.trim() === '';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { OpenCalls, shortId, toolId } from './tool-ids.ts';
+import { createHash } from 'node:crypto';
+import { hashOf, OpenCalls, shortId, toolId } from './tool-ids.ts';
 
 describe('ids of calls', () => {
   test.each(['toolu_01A09q90qw90lq917835lq9', 'call_abc-DEF_123', 'a'])('%s fits and stays', (id) => {
@@ -22,6 +23,18 @@ describe('ids of calls', () => {
     expect(shortId(long, 40)).toMatch(/^call_[0-9a-f]{24}$/);
     expect(shortId(long, 40)).not.toBe(shortId(`${long}a`, 40));
     for (const fits of ['a'.repeat(40), 'functions.search:0', '\ud800']) expect(shortId(fits, 40)).toBe(fits);
+  });
+
+  test('property: the hash is SHA-256, which ids in running conversations depend on', () => {
+    const digest = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex');
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
+        const hash = digest(text.isWellFormed() ? text : JSON.stringify(text));
+        expect(hashOf(text)).toBe(hash);
+        expect(toolId(`${text}:`)).toBe(`call_${hashOf(`${text}:`).slice(0, 24)}`);
+      }),
+    );
+    expect(toolId('functions.search:0')).toBe('call_85c5207c101d90a54df3f06a');
   });
 
   test('different ids stay different, and what was replaced fits', () => {
@@ -57,4 +70,21 @@ test('many calls are known as few are', () => {
   expect(calls.unanswered).toBe('call_50');
   expect(calls.add('call_0')).toBe(true);
   expect(calls.add('call_99')).toBe(false);
+});
+
+test('property: calls are open from when they are noted until they have their result, few or many', () => {
+  const calls = new OpenCalls();
+  const step = fc.tuple(fc.constantFrom('add', 'add', 'answer'), fc.integer({ min: 0, max: 25 }));
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200, size: 'max' }), (steps) => {
+      calls.clear();
+      const open = new Set<string>();
+      for (const [what, number] of steps) {
+        const id = `call_${number}`;
+        if (what === 'add') expect(calls.add(id)).toBe(open.size < open.add(id).size);
+        else expect(calls.answer(id)).toBe(open.delete(id));
+        expect(calls.unanswered).toBe([...open][0]);
+      }
+    }),
+  );
 });

@@ -18,12 +18,12 @@ export const shortId = (text: string, maxLength: number): string =>
 
 const hashedId = (text: string): string => `call_${hashOf(text).slice(0, HASH_DIGITS)}`;
 
-/** SHA-256 in hexadecimal digits. Text that is not well-formed is told apart too. */
-export function hashOf(text: string): string {
-  return new Bun.CryptoHasher('sha256')
-    .update(text.isWellFormed() ? text : JSON.stringify(text))
-    .digest('hex');
-}
+/**
+ * SHA-256 in hexadecimal digits. Text that is not well-formed is told apart too. In one call: to make a hasher first takes several
+ * times as long, which shows in a body of a hundred thousand ids.
+ */
+export const hashOf = (text: string): string =>
+  Bun.SHA256.hash(text.isWellFormed() ? text : JSON.stringify(text), 'hex');
 
 /** So many ids are compared one by one: it takes less time than hashing them. */
 const FEW = 8;
@@ -31,32 +31,40 @@ const FEW = 8;
 /** Calls that want a result: both vendors refuse a conversation in which one has none. */
 export class OpenCalls {
   readonly #few: string[] = [];
-  /** Those beyond {@link FEW}. */
-  readonly #others = new Set<string>();
+  /** All of them, once there have been more than {@link FEW}, until none is left. */
+  readonly #many = new Set<string>();
 
   /** Id of a call that has no result, cut to be shown; undefined when all have theirs. */
   get unanswered(): string | undefined {
-    const [id] = this.#few.length > 0 ? this.#few : this.#others;
+    const [id] = this.#many.size > 0 ? this.#many : this.#few;
     return id?.slice(0, MAX_SHOWN);
   }
 
   clear(): void {
     this.#few.length = 0;
-    this.#others.clear();
+    this.#many.clear();
   }
 
   /** Notes a call; false when one with its id is open already. */
   add(id: string): boolean {
-    if (this.#few.includes(id) || (this.#others.size > 0 && this.#others.has(id))) return false;
-    if (this.#few.length < FEW) this.#few.push(id);
-    else this.#others.add(id);
-    return true;
+    if (this.#many.size === 0) {
+      if (this.#few.includes(id)) return false;
+      if (this.#few.length < FEW) {
+        this.#few.push(id);
+        return true;
+      }
+      for (const one of this.#few) this.#many.add(one);
+      this.#few.length = 0;
+    }
+    const { size } = this.#many;
+    return this.#many.add(id).size > size;
   }
 
   /** Notes a result; false when no call of that id waits for one. */
   answer(id: string): boolean {
+    if (this.#many.size > 0) return this.#many.delete(id);
     const index = this.#few.indexOf(id);
-    if (index < 0) return this.#others.size > 0 && this.#others.delete(id);
+    if (index < 0) return false;
     this.#few.splice(index, 1);
     return true;
   }

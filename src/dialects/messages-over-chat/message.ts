@@ -1,6 +1,7 @@
 import { Kind, type JsonDocument } from '../../std/json/document.ts';
 import { Members } from '../conversion/members.ts';
-import { encodable, encodeRaw, memberOf, rawOf, textOf } from '../raw-text.ts';
+import { encodable } from '../encodable.ts';
+import { encodeRaw, memberOf, rawOf, textOf } from '../raw-text.ts';
 
 /** What a `message` says, or a fragment of it: the `delta` of a stream's record, which has the same members. */
 export interface Said {

@@ -10,6 +10,8 @@ import {
   QUOTE,
   skipSpace,
 } from './bytes.ts';
+import { decodesTo } from './characters.ts';
+import { DuplicateKeys } from './duplicate-keys.ts';
 import { JsonDuplicateKeyError, JsonSyntaxError } from './errors.ts';
 import { HASH_SEED, hashKey, hashStep } from './keys.ts';
 import { Retention } from './retention.ts';
@@ -32,8 +34,6 @@ const NODE = 4;
 const FIRST_NODES = 1024;
 /** 1 MiB of tape. */
 const KEPT_NODES = 65_536;
-/** Keys of a smaller object are compared by hash pairwise, of a larger one by sorting the hashes. */
-const SMALL_OBJECT = 24;
 
 const NOTHING = new Uint8Array(0);
 
@@ -64,7 +64,7 @@ export class JsonDocument {
   bytes: Uint8Array = NOTHING;
   #tape = new Int32Array(FIRST_NODES * NODE);
   #count = 0;
-  #hashes = new Int32Array(SMALL_OBJECT);
+  readonly #duplicates = new DuplicateKeys();
   readonly #retention = new Retention(KEPT_NODES);
   /** Where a text that is read in steps stands: see {@link #scan}. */
   #at = 0;
@@ -102,7 +102,7 @@ export class JsonDocument {
     this.bytes = NOTHING;
     if (this.#retention.shouldShrink(this.#count, this.#tape.length / NODE)) {
       this.#tape = new Int32Array(FIRST_NODES * NODE);
-      this.#hashes = new Int32Array(SMALL_OBJECT);
+      this.#duplicates.release();
     }
     this.#count = 0;
   }
@@ -159,7 +159,8 @@ export class JsonDocument {
     if (length < text.length) return false;
     for (let index = 0; index < text.length; index++) {
       const byte = bytes[start + index]!;
-      if (byte === BACKSLASH || byte > 0x7f) return this.text(node) === text;
+      if (byte === BACKSLASH || byte > 0x7f)
+        return decodesTo(bytes, start + index, start + length, text, index);
       if (byte !== text.charCodeAt(index)) return false;
     }
     return length === text.length;
@@ -325,7 +326,7 @@ export class JsonDocument {
         tape[slot + 1] = at;
         const around = tape[slot + 2]!;
         tape[slot + 2] = count;
-        if (inObject) this.#refuseDuplicates(tape, open, count);
+        if (inObject) this.#refuseDuplicates(open, count);
         if (around >= 0 && (tape[slot + 3]! & CANONICAL) === 0) tape[around * NODE + 3]! &= KIND;
         open = around;
         inObject = open >= 0 && (tape[open * NODE + 3]! & KIND) === Kind.Object;
@@ -343,44 +344,9 @@ export class JsonDocument {
     return grown;
   }
 
-  /**
-   * Throws for the first key of an object that is there twice. Different hashes prove different keys; only where two
-   * agree are the keys decoded. A text that is crafted to make them agree gains no more than that.
-   */
-  #refuseDuplicates(tape: Int32Array, object: number, end: number): void {
-    let keys = 0;
-    for (let key = object + 1; key < end; key = tape[(key + 1) * NODE + 2]!) {
-      const hash = tape[key * NODE + 2]!;
-      if (keys < SMALL_OBJECT) {
-        for (let other = 0; other < keys; other++) {
-          if (this.#hashes[other] === hash) {
-            this.#refuseEqualTexts(object, end);
-            return;
-          }
-        }
-      } else if (keys === this.#hashes.length) {
-        const grown = new Int32Array(keys * 2);
-        grown.set(this.#hashes);
-        this.#hashes = grown;
-      }
-      this.#hashes[keys++] = hash;
-    }
-    if (keys <= SMALL_OBJECT) return;
-    const sorted = this.#hashes.subarray(0, keys).sort();
-    const shared = new Set<number>();
-    for (let index = 1; index < keys; index++)
-      if (sorted[index] === sorted[index - 1]) shared.add(sorted[index]!);
-    if (shared.size > 0) this.#refuseEqualTexts(object, end, shared);
-  }
-
-  /** `among` names the hashes worth a look; all keys are, without it. */
-  #refuseEqualTexts(object: number, end: number, among: ReadonlySet<number> | null = null): void {
-    const texts = new Set<string>();
-    for (let key = object + 1; key < end; key = this.next(key + 1)) {
-      if (among !== null && !among.has(this.keyHash(key))) continue;
-      const text = this.text(key);
-      if (texts.has(text)) throw new JsonDuplicateKeyError(text, this.start(key));
-      texts.add(text);
-    }
+  /** Throws for the first key of an object that is there for the second time. */
+  #refuseDuplicates(object: number, end: number): void {
+    const key = this.#duplicates.find(this, object, end);
+    if (key >= 0) throw new JsonDuplicateKeyError(this.text(key), this.start(key));
   }
 }

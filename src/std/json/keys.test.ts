@@ -2,8 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { choices, jsonText, spellString } from './arbitrary-fixture.ts';
 import { JsonDocument } from './document.ts';
-import { IntList } from './int-list.ts';
-import { compareStrings, compareStringsPlain, hashKeyText, KeyTable, orderByText } from './keys.ts';
+import { compareStrings, compareStringsPlain, hashKeyText, KeyTable } from './keys.ts';
 
 const parsed = (text: string): JsonDocument => {
   const document = new JsonDocument();
@@ -67,32 +66,5 @@ describe('compareStrings', () => {
 
   test('UTF-16 order above U+FFFF, where bytes sort otherwise', () => {
     expect(compared(parsed('["\u{1F600}","\uFB33"]'))).toEqual([-1, -1]);
-  });
-});
-
-describe('orderByText', () => {
-  test('is a stable sort of what the strings decode to, absent ones last, whichever way the length takes', () => {
-    fc.assert(
-      fc.property(
-        fc.array(fc.oneof(fc.constant(null), fc.constantFrom('a', 'b', 'B'), jsonText), { maxLength: 80 }),
-        fc.integer(),
-        (texts, seed) => {
-          const pick = choices(seed);
-          const document = parsed(
-            `[${texts.map((text) => (text === null ? 'null' : spellString(text, pick))).join(',')}]`,
-          );
-          const nodes = new IntList();
-          for (const [index, text] of texts.entries()) nodes.push(text === null ? -1 : index + 1);
-          const order = new IntList();
-          orderByText(document, nodes, order);
-          const expected = [...texts.keys()].toSorted((one, other) => {
-            const [left, right] = [texts[one] ?? null, texts[other] ?? null];
-            if (left === null || right === null) return Number(left === null) - Number(right === null);
-            return left < right ? -1 : left > right ? 1 : 0;
-          });
-          expect(Array.from({ length: order.length }, (_, index) => order.at(index))).toEqual(expected);
-        },
-      ),
-    );
   });
 });

@@ -1,7 +1,7 @@
 import { BACKSLASH, SHORT_ESCAPES } from './bytes.ts';
+import { compareInsides } from './characters.ts';
 import type { JsonDocument } from './document.ts';
 import { codeUnit } from './escapes.ts';
-import type { IntList } from './int-list.ts';
 
 export const HASH_SEED = 0x811c9dc5 | 0;
 
@@ -96,61 +96,19 @@ export class KeyTable {
   }
 }
 
-/**
- * Order of two string nodes by the UTF-16 code units they decode to (RFC 8785 §3.2.3): below, at or above zero.
- *
- * They are compared byte by byte up to where they part, and decoded where an escape lies on the way or both go on beyond
- * ASCII: UTF-8 sorts by code point, which differs from UTF-16 above U+FFFF.
- */
-export function compareStrings(document: JsonDocument, one: number, other: number): number {
-  const { bytes } = document;
-  const left = document.start(one) + 1;
-  const right = document.start(other) + 1;
-  const leftLength = document.end(one) - 1 - left;
-  const rightLength = document.end(other) - 1 - right;
-  const shared = Math.min(leftLength, rightLength);
-  for (let index = 0; index < shared; index++) {
-    const first = bytes[left + index]!;
-    const second = bytes[right + index]!;
-    if (first === BACKSLASH || second === BACKSLASH) return compareStringsPlain(document, one, other);
-    if (first === second) continue;
-    if (first > 0x7f && second > 0x7f) return compareStringsPlain(document, one, other);
-    return first - second;
-  }
-  return leftLength - rightLength;
-}
+/** Order of two string nodes by the UTF-16 code units they decode to (RFC 8785 §3.2.3): below, at or above zero. */
+export const compareStrings = (document: JsonDocument, one: number, other: number): number =>
+  compareInsides(
+    document.bytes,
+    document.start(one) + 1,
+    document.end(one) - 1,
+    document.start(other) + 1,
+    document.end(other) - 1,
+  );
 
 /** {@link compareStrings} by decoding: the plain twin. */
 export function compareStringsPlain(document: JsonDocument, one: number, other: number): number {
   const left = document.text(one);
   const right = document.text(other);
   return left < right ? -1 : left > right ? 1 : 0;
-}
-
-/** Longer rows of strings are decoded once each to be sorted, not compare by compare. */
-const DECODE_FROM = 32;
-
-/**
- * Fills `order` with the indices of `nodes` (string nodes) in the order of what they decode to, as {@link compareStrings}
- * says; equal strings keep their order. A node of -1 is no string and comes after all others.
- */
-export function orderByText(document: JsonDocument, nodes: IntList, order: IntList): void {
-  order.clear();
-  for (let index = 0; index < nodes.length; index++) order.push(index);
-  const absent = (one: number, other: number): number =>
-    Number(nodes.at(one) < 0) - Number(nodes.at(other) < 0);
-  if (nodes.length <= DECODE_FROM) {
-    order.sort((one, other) => {
-      const [left, right] = [nodes.at(one), nodes.at(other)];
-      return left < 0 || right < 0 ? absent(one, other) : compareStrings(document, left, right);
-    });
-    return;
-  }
-  const texts = Array.from({ length: nodes.length }, (_, index) =>
-    nodes.at(index) < 0 ? '' : document.text(nodes.at(index)),
-  );
-  order.sort((one, other) => {
-    const [left, right] = [texts[one]!, texts[other]!];
-    return absent(one, other) || (left < right ? -1 : left > right ? 1 : 0);
-  });
 }
