@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import type { QuotaLedger } from '../billing/quota.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { Prepared } from '../pipeline/pipeline.ts';
+import type { Prepared } from '../pipeline/prepared.ts';
 import type { Incoming } from '../server/incoming.ts';
 import type { Place } from './admission.ts';
 import type { ChatDeps } from './chat.ts';
