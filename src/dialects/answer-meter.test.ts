@@ -377,3 +377,55 @@ withCases.describe('against what vendors counted', () => {
     expect([found[1]! > 0.3, found.at(-1)! < 1.3]).toEqual([true, true]);
   });
 });
+
+/** A string's inside of so many bytes, with escapes wherever they fall. */
+const inside = (bytes: number) =>
+  fc
+    .array(
+      fc.constantFrom('x', 'xxxxxxxx', 'x'.repeat(40), 'x'.repeat(49), '\\"', '\\\\', '\\n', '\\u00e9'),
+      { minLength: 1, maxLength: 60 },
+    )
+    .map((pieces) => {
+      let text = '';
+      for (const piece of pieces) if (text.length + piece.length <= bytes) text += piece;
+      return text.padEnd(bytes, 'x');
+    });
+
+test('property: what is read a second time is measured as at the first', () => {
+  const record = fc
+    .tuple(
+      inside(96),
+      fc.constantFrom(3, 47, 48, 49, 60, 1_100).chain(inside),
+      fc.constantFrom('}', ',"more":"x"}'),
+    )
+    .map(([before, text, end]) => `{"id":"${before}","and so on":{"content":"${text}"${end}}`);
+  // The text of those that follow stands where that of the first one does, behind an id that is read only if need be.
+  const first = `{"id":"${'x'.repeat(96)}","and so on":{"content":"x"}}`;
+  fc.assert(
+    fc.property(fc.array(record, { minLength: 1, maxLength: 6 }), (records) => {
+      const all = [first, ...records];
+      const bytes = Buffer.from(all.join('\n'));
+      const [kept, fresh] = [new AnswerMeter(), new AnswerMeter()];
+      let start = 0;
+      for (const one of all) {
+        const end = start + one.length;
+        for (const meter of [kept, fresh]) {
+          // Remembers no backslash of the buffer.
+          const again = (): void => {
+            if (meter === fresh) meter.forget();
+          };
+          again();
+          if (meter.measureAlike(bytes, start, end) < 0) {
+            again();
+            meter.beginRecord();
+            meter.measure(bytes, start, end);
+            meter.endRecord(bytes, start);
+          }
+        }
+        expect([one, kept.tokens]).toEqual([one, fresh.tokens]);
+        start = end + 1;
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+});

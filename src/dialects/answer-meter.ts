@@ -108,9 +108,10 @@ export class AnswerMeter {
   #before = 0;
   #strings = 0;
   #open = 0;
-  /** The next backslash in a buffer, which is searched once, however many strings it has. */
+  /** The next backslash in a buffer, and from where on: it is searched once, however many strings there are. */
   #buffer: Buffer | null = null;
   #slash = 0;
+  #slashFrom = 0;
 
   /** Tokens of all that came; a record with anything in it has one at least. */
   get tokens(): number {
@@ -318,9 +319,11 @@ export class AnswerMeter {
   }
 
   #quoteOrSlash(bytes: Buffer, from: number): number {
-    if (this.#buffer !== bytes || this.#slash < from) {
+    // A record may be read a second time, from before where the search began.
+    if (this.#buffer !== bytes || this.#slash < from || from < this.#slashFrom) {
       const slash = bytes.indexOf(BACKSLASH, from);
       this.#slash = slash < 0 ? bytes.length : slash;
+      this.#slashFrom = from;
       this.#buffer = bytes;
     }
     const quote = bytes.indexOf(QUOTE, from);
