@@ -68,6 +68,11 @@ describe('failureIn', () => {
       expect(failureIn(value)).toBeNull();
   });
 
+  test('a code that is no code is none', () => {
+    expect(failureIn({ error: {}, code: [{ toString: 0 }] })?.status).toBe(502);
+    expect(failureIn({ error: { message: 'x', code: { toString: null, valueOf: 1 } } })?.status).toBe(502);
+  });
+
   test('property: a status is always one that can be answered', () => {
     fc.assert(
       fc.property(

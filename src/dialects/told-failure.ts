@@ -90,7 +90,9 @@ const textOf = (value: unknown): string | null => (typeof value === 'string' && 
 function statusOf(error: Members): number | null {
   const names = ['code', 'status', 'status_code', 'http_code', 'error_code'];
   for (const name of names) {
-    const number = Number(error[name]);
+    const told = error[name];
+    // Anything else may be an object whose `toString` is no function.
+    const number = typeof told === 'string' || typeof told === 'number' ? Number(told) : Number.NaN;
     if (Number.isInteger(number) && number >= 400 && number <= 599) return number;
   }
   for (const name of [...names, 'type']) {
