@@ -8,6 +8,9 @@ const DIALECTS: Readonly<Record<DialectId, Dialect>> = {
   'anthropic-messages': anthropicMessages,
 };
 
+/** Every dialect that clients may speak; the first is the one in which who speaks none is answered. */
+export const ALL_DIALECTS: readonly Dialect[] = Object.values(DIALECTS);
+
 export function dialectOf(id: DialectId): Dialect {
   return DIALECTS[id];
 }

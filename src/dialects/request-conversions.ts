@@ -3,12 +3,15 @@ import { toMessagesRequest } from './chat-over-messages/request.ts';
 import type { RequestConversion } from './conversion.ts';
 import { toChatRequest } from './messages-over-chat/request.ts';
 
-/** By what the vendor speaks: of two dialects, what the client speaks is the other one. */
-const CONVERSIONS: Readonly<Record<DialectId, RequestConversion>> = {
-  'anthropic-messages': toMessagesRequest,
-  'openai-chat': toChatRequest,
+/** client × vendor; null where both speak the same. */
+const CONVERSIONS: Readonly<Record<DialectId, Readonly<Record<DialectId, RequestConversion | null>>>> = {
+  'openai-chat': { 'openai-chat': null, 'anthropic-messages': toMessagesRequest },
+  'anthropic-messages': { 'openai-chat': toChatRequest, 'anthropic-messages': null },
 };
 
 /** What turns a client's request into one in the vendor's dialect. The two must differ. */
-export const requestConversion = (_client: DialectId, vendor: DialectId): RequestConversion =>
-  CONVERSIONS[vendor];
+export function requestConversion(client: DialectId, vendor: DialectId): RequestConversion {
+  const conversion = CONVERSIONS[client][vendor];
+  if (conversion === null) throw new Error(`a request in ${client} is one for ${vendor} as it stands`);
+  return conversion;
+}

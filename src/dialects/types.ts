@@ -1,5 +1,6 @@
 import type { Usage } from '../billing/usage.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
+import type { HeaderFields } from '../http1/fields.ts';
 import type { DialectId } from '../providers/types.ts';
 import type { ToldFailure } from './told-failure.ts';
 
@@ -47,11 +48,49 @@ export interface StreamReader {
   usageSoFar(): Usage | null;
 }
 
+/** Where the vendors of a dialect tell of their limits, and under which name they know the call. */
+export interface ToldHeaders {
+  /** Stands in every answer that tells of limits at all. */
+  readonly firstLimit: string;
+  readonly limits: readonly string[];
+  readonly requestId: string;
+}
+
+/** What a dialect says in header fields rather than in bodies. */
+export interface DialectHeaders {
+  /**
+   * Headers of a client that carry meaning for a vendor of its own dialect, as field lines in one canonical form: they go out
+   * with the call and count for the identity of the request. '' for a dialect that has none.
+   */
+  meaningOf(fields: HeaderFields): string;
+  /** Field lines of a call that was converted, or whose client has said nothing. */
+  readonly defaults: string;
+  readonly told: ToldHeaders;
+  /** Field lines with a request's id for its client, beside `x-request-id`, which all have; '' for none. */
+  requestIdLine(requestId: string): string;
+}
+
+/** Where the gateway is asked in this dialect. */
+export interface ClientPaths {
+  /** For an answer of a model. The first is the one by which requests are the same, wherever they came. */
+  readonly call: readonly [string, ...string[]];
+  /** For the number of tokens that a request has; empty: nobody asks. */
+  readonly countTokens: readonly string[];
+  /** Whatever lies there, known or not, is asked by a client of this dialect. */
+  readonly own: RegExp;
+}
+
 /** A wire language, written once: what the gateway must know to relay and meter its answers. */
 export interface Dialect {
   readonly id: DialectId;
+  readonly clientPaths: ClientPaths;
   /** Behind the provider's base path. */
   readonly path: string;
+  /** Where its vendors count the tokens of a request, behind the provider's base path; null: they do not. */
+  readonly countTokensPath: string | null;
+  readonly headers: DialectHeaders;
+  /** Which form of failure in an answer ({@link ToldFailure}) its clients know for one. */
+  readonly knownFailure: ToldFailure['form'];
   /** Usage of a whole answer, `body[start, end)`, or null when it carries none. */
   usageOfBody(body: Uint8Array, start?: number, end?: number): Usage | null;
   /**

@@ -29,7 +29,7 @@ export function errorAnswer(
   fields = '',
 ): WholeAnswer {
   let all = JSON_TYPE + fieldLine('x-request-id', requestId) + fields;
-  if (dialect.id === 'anthropic-messages') all += fieldLine('request-id', requestId);
+  all += dialect.headers.requestIdLine(requestId);
   if (error.retryAfterS !== undefined) all += fieldLine('retry-after', String(error.retryAfterS));
   // SDKs try again after any 5xx, and each try would go round once more.
   if (error.code === 'loop_detected') all += 'x-should-retry: false\r\n';

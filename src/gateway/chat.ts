@@ -25,13 +25,11 @@ import type { RequestHeads } from './request-heads.ts';
 import { requestIdOf } from './request-id.ts';
 import type { RunningCalls } from './running-calls.ts';
 import type { UnfinishedBodies } from './unfinished-bodies.ts';
-import { meaningOf } from './vendor-headers.ts';
 
 /** What a chat request needs on its way, wired once per thread. */
 export interface ChatDeps {
   /** What clients of this route speak. */
   readonly dialect: Dialect;
-  readonly routePath: string;
   readonly keys: KeyCache;
   readonly admission: Admission;
   readonly bodies: UnfinishedBodies;
@@ -155,18 +153,18 @@ class Arrival {
   #admit(key: KnownKey, body: Uint8Array): void {
     try {
       const { admission, dialect, dedupScope, largeBodies, now, pipeline, rates } = this.#deps;
-      const { resolveModel, routePath, wallClockMs } = this.#deps;
+      const { resolveModel, wallClockMs } = this.#deps;
       const request = this.#request;
       const bodyAtMs = now();
       const place = admission.enter();
       this.#place = place;
       rates?.admit(key, wallClockMs());
-      const meaning = meaningOf(request.fields, dialect.id);
+      const meaning = dialect.headers.meaningOf(request.fields);
       const input = {
         body,
         dialect: dialect.id,
         scope: dedupScope === 'global' ? 'global' : key.id,
-        routePath,
+        routePath: dialect.clientPaths.call[0],
         headers: identityOf(meaning, this.#hops),
         passthrough: wantsPassthrough(request.fields, key),
       };

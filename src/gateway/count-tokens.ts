@@ -1,4 +1,5 @@
-import { anthropicMessages } from '../dialects/anthropic-messages/dialect.ts';
+import { dialectOf } from '../dialects/registry.ts';
+import type { Dialect } from '../dialects/types.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { HeaderFields } from '../http1/fields.ts';
 import { countQuestion, type CountQuestion } from '../pipeline/count-question.ts';
@@ -25,7 +26,7 @@ import {
   refusedCredentials,
   toldFailure,
 } from './vendor-failures.ts';
-import { meaningOf, RETRY_HINTS } from './vendor-headers.ts';
+import { RETRY_HINTS } from './vendor-headers.ts';
 
 const MAX_ANSWER_BYTES = 1024 * 1024;
 const ESTIMATED = fieldLine(
@@ -80,7 +81,7 @@ async function answerTo(
   const requestId = requestIdOf(request.fields);
   const fields =
     fieldLine('x-request-id', requestId) +
-    fieldLine('request-id', requestId) +
+    deps.dialect.headers.requestIdLine(requestId) +
     fieldLine('x-tokenrouter-provider', id);
   if (question.estimate !== null)
     return jsonAnswer({ input_tokens: question.estimate }, 200, fields + ESTIMATED);
@@ -103,9 +104,10 @@ async function ask(
   hops: number,
 ): Promise<WholeAnswer | null> {
   if (request.over) throw clientLeft();
-  const meaning = meaningOf(request.fields, provider.profile.dialect);
+  const dialect = dialectOf(provider.profile.dialect);
+  const meaning = dialect.headers.meaningOf(request.fields);
   const { promise, reject, resolve } = Promise.withResolvers<WholeAnswer | null>();
-  const count = new Count(keyId, resolve, reject);
+  const count = new Count(keyId, dialect, resolve, reject);
   count.call = deps.transports.of(provider.origin).call(
     {
       origin: provider.origin,
@@ -134,6 +136,8 @@ const clientLeft = (): GatewayError =>
 /** One question to a vendor, and its answer: small, and the client's to read. */
 class Count implements UpstreamHandler, KeyedCall {
   readonly keyId: string;
+  /** Of the vendor. */
+  readonly #dialect: Dialect;
   readonly #resolve: (answer: WholeAnswer | null) => void;
   readonly #reject: (error: GatewayError) => void;
   readonly #body = new Gathered();
@@ -147,10 +151,12 @@ class Count implements UpstreamHandler, KeyedCall {
 
   constructor(
     keyId: string,
+    dialect: Dialect,
     resolve: (answer: WholeAnswer | null) => void,
     reject: (error: GatewayError) => void,
   ) {
     this.keyId = keyId;
+    this.#dialect = dialect;
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -177,7 +183,7 @@ class Count implements UpstreamHandler, KeyedCall {
   onEnd(): void {
     this.#body.join();
     const { bytes, end, start } = this.#body;
-    const told = this.#status < 300 ? anthropicMessages.failureOfBody(bytes, start, end) : null;
+    const told = this.#status < 300 ? this.#dialect.failureOfBody(bytes, start, end) : null;
     const status = told?.status ?? this.#status;
     if (isOfCredentials(status)) this.#reject(refusedCredentials());
     else if (isNoAnswer(status) || this.#size > MAX_ANSWER_BYTES)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import type { QuotaLedger } from '../billing/quota.ts';
+import { dialectOf } from '../dialects/registry.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Prepared } from '../pipeline/prepared.ts';
 import type { Incoming } from '../server/incoming.ts';
@@ -36,7 +37,7 @@ function waitingForItsKey() {
     0,
     only<Place>({ leave: () => {} }),
     only<ChatDeps>({
-      dialect: only<ChatDeps['dialect']>({ id: 'openai-chat', errorBody: () => '{}' }),
+      dialect: dialectOf('openai-chat'),
       dedup: null,
       keys: only<KeyCache>({ generation: 2, renew: () => promise }),
       quota: only<QuotaLedger>({ touch: () => {} }),

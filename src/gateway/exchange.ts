@@ -107,7 +107,7 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
     this.#status = head.status;
     let fields = `x-request-id: ${this.requestId}\r\nx-tokenrouter-provider: ${this.#prepared.route.provider.id}\r\nx-tokenrouter-dedup: ${this.#role}\r\nx-tokenrouter-prefix-hash: ${this.#prepared.prefixHash}\r\n`;
     if (this.#warnings.length > 0) fields += warningLine(this.#warnings);
-    if (this.#deps.dialect.id === 'anthropic-messages') fields += `request-id: ${this.requestId}\r\n`;
+    fields += this.#deps.dialect.headers.requestIdLine(this.requestId);
     if (meta !== null && meta.cacheReadTokens !== null)
       fields += `x-tokenrouter-cached-tokens: ${meta.cacheReadTokens}\r\n`;
     if (meta !== null && meta.costNanoUsd !== null) {

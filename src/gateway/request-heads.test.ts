@@ -1,15 +1,18 @@
 import { expect, test } from 'bun:test';
+import type { Prepared } from '../pipeline/prepared.ts';
 import { ProviderRegistry } from '../providers/registry.ts';
 import { RequestHeads } from './request-heads.ts';
 
-/** The head of a question to a provider, for a request that has come through so many gateways. */
+/** The head of a call to a provider, for a request that has come through so many gateways. */
 function headOf(id: string, baseUrl: string | null, hops: number): string {
   const { providers } = new ProviderRegistry({
     providers: [{ id, baseUrl, accounts: [], models: [], streamUsage: null, promptCacheKey: null }],
     aliases: {},
     defaultProvider: null,
   });
-  return new RequestHeads(providers).countTokens(providers[0]!, 10, 'a: b\r\n', hops);
+  const route = { provider: providers[0]!, upstreamModel: 'm', rewritten: false };
+  const prepared = { route, converted: false, affinityHash: 0 } as Prepared;
+  return new RequestHeads(providers).chat(prepared, 10, 'a: b\r\n', hops);
 }
 
 test.each([

@@ -2,10 +2,6 @@ import { dialectOf } from '../dialects/registry.ts';
 import type { Prepared } from '../pipeline/prepared.ts';
 import type { Account, Provider } from '../providers/types.ts';
 import { hopLine } from './hops.ts';
-import { DEFAULT_ANTHROPIC_VERSION } from './vendor-headers.ts';
-
-/** What `path` a head is for is chosen at construction: the dialect's own, or one below it. */
-const COUNT_TOKENS = '/count_tokens';
 
 interface ProviderHeads {
   readonly chat: readonly string[];
@@ -32,13 +28,13 @@ function headsOf(provider: Provider): ProviderHeads {
     const lines = accounts.length === 0 ? [''] : accounts.map(credentials);
     return lines.map((line) => `${common}${line}Content-Length: `);
   };
-  const { path } = dialectOf(profile.dialect);
+  const { countTokensPath, headers, path } = dialectOf(profile.dialect);
   return {
     chat: heads(path),
-    countTokens: heads(path + COUNT_TOKENS),
+    countTokens: countTokensPath === null ? [] : heads(countTokensPath),
     // A vendor of its own needs to know of no gateway.
     hop: provider.official ? '' : hopLine(0),
-    defaults: profile.dialect === 'anthropic-messages' ? DEFAULT_ANTHROPIC_VERSION : '',
+    defaults: headers.defaults,
   };
 }
 

@@ -16,18 +16,14 @@ import { requestIdOf } from './request-id.ts';
 /** How long a client may be silent while it sends its request, takes its answer, or between two requests. */
 const CLIENT_IDLE_MS = 120_000;
 const MAX_HEAD_BYTES = 32 * 1024;
-/** Paths whose clients are Anthropic's, known or not. */
-const MESSAGES_PATH = /^(?:\/v1)?\/messages(?:\/|$)/;
 
 export interface ServerOptions {
   readonly host: string;
   readonly port: number;
   /** How long a request's body may take, in ms, besides a second for every 64 KiB of it. */
   readonly bodyMs: number;
-  /** Clients that speak Chat Completions. */
-  readonly chat: ChatDeps;
-  /** Clients that speak Anthropic Messages. */
-  readonly messages: ChatDeps;
+  /** What requests need on their way, by what their clients speak; who speaks nothing in particular is answered by the first. */
+  readonly clients: readonly ChatDeps[];
   readonly registry: ProviderRegistry;
   readonly control: ControlPlane;
   /** True when clients should come back on a new connection: this thread carries far more than its share, or stops. */
@@ -81,7 +77,7 @@ class Router {
   }
 }
 
-function routesOf({ chat, control, messages, registry }: ServerOptions): Router {
+function routesOf(chat: ChatDeps, { clients, control, registry }: ServerOptions): Router {
   const known = async (request: Incoming): Promise<ReturnType<typeof listModels>> => {
     await authenticate(request.fields, chat.keys, chat.wallClockMs());
     return listModels(registry, chat.prices);
@@ -102,15 +98,12 @@ function routesOf({ chat, control, messages, registry }: ServerOptions): Router 
   };
   const admin: Handler = (request) => control.admin(request);
 
-  const count: Handler = (request) => countTokens(request, messages);
-
   const router = new Router(chat);
-  router.chat('/v1/chat/completions', chat);
-  router.chat('/chat/completions', chat);
-  router.chat('/v1/messages', messages);
-  router.chat('/messages', messages);
-  router.add('/v1/messages/count_tokens', { POST: count }, messages);
-  router.add('/messages/count_tokens', { POST: count }, messages);
+  for (const client of clients) {
+    const { call, countTokens: counted } = client.dialect.clientPaths;
+    for (const path of call) router.chat(path, client);
+    for (const path of counted) router.add(path, { POST: (request) => countTokens(request, client) }, client);
+  }
   router.add('/v1/models', { GET: models });
   router.add('/v1/models/*', { GET: model });
   router.add('/models', { GET: models });
@@ -128,8 +121,9 @@ function routesOf({ chat, control, messages, registry }: ServerOptions): Router 
 
 /** The HTTP face of one proxy thread. All threads listen on one port; the kernel spreads the connections. */
 export function serve(options: ServerOptions): HttpListener {
-  const { chat, messages, shedding } = options;
-  const router = routesOf(options);
+  const { clients, shedding } = options;
+  const chat = clients[0]!;
+  const router = routesOf(chat, options);
 
   const refuse = (request: Incoming, client: ChatDeps, thrown: unknown, fields = ''): void => {
     const error = asGatewayError(thrown);
@@ -168,7 +162,7 @@ export function serve(options: ServerOptions): HttpListener {
       if (route === undefined) {
         refuse(
           request,
-          MESSAGES_PATH.test(request.path) ? messages : chat,
+          clients.find(({ dialect }) => dialect.clientPaths.own.test(request.path)) ?? chat,
           new GatewayError('not_found', `There is nothing at ${request.method} ${request.path}.`),
         );
       } else if (route.chat) {

@@ -152,7 +152,7 @@ export class StreamRelay {
   /** Tells a failure that must not, or cannot, be told as the vendor did; false for one that can. */
   #reword(failure: ToldFailure | null): boolean {
     if (failure === null) return false;
-    const known = this.#conversion !== null || this.#clientDialect.id === 'openai-chat' ? 'plain' : 'typed';
+    const known = this.#conversion === null ? this.#clientDialect.knownFailure : 'plain';
     const ofCredentials = isOfCredentials(failure.status);
     // In the middle of an answer it passes in whatever form it has: its clients know their vendor.
     const passes =

@@ -6,7 +6,8 @@ import type { Config } from '../config/load.ts';
 import { ClaimTable } from '../dedup/claim-table.ts';
 import { DedupTable } from '../dedup/dedup-table.ts';
 import { ReplayBudget } from '../dedup/replay-budget.ts';
-import { dialectOf } from '../dialects/registry.ts';
+import { ALL_DIALECTS } from '../dialects/registry.ts';
+import type { Dialect } from '../dialects/types.ts';
 import { configuredStages } from '../pipeline/configured.ts';
 import { Pipeline } from '../pipeline/pipeline.ts';
 import type { Capacity } from '../primary/descriptors.ts';
@@ -145,9 +146,7 @@ export function startProxyThread(
   });
   for (const name of pipeline.stageNames) stages.push(STAGE_LABELS.indexOf(name));
 
-  const chat: ChatDeps = {
-    dialect: dialectOf('openai-chat'),
-    routePath: '/v1/chat/completions',
+  const deps: Omit<ChatDeps, 'dialect'> = {
     keys,
     admission,
     bodies,
@@ -182,6 +181,8 @@ export function startProxyThread(
     onDefect: (error, requestId) => log.error({ err: error.cause ?? error, requestId }, error.message),
   };
 
+  const clientsOf = (dialect: Dialect): ChatDeps => ({ ...deps, dialect });
+
   let ready = { ready: false, reason: 'starting' };
   let shedding = false;
   const control = new ControlPlane({
@@ -204,8 +205,7 @@ export function startProxyThread(
     registry,
     control,
     shedding: () => shedding || admission.closing,
-    chat,
-    messages: { ...chat, dialect: dialectOf('anthropic-messages'), routePath: '/v1/messages' },
+    clients: ALL_DIALECTS.map(clientsOf),
   });
 
   // Only now: a thread that could not listen must not pass for one that lives. And before the first request is handled:

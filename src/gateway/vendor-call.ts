@@ -24,7 +24,7 @@ import {
   refusedCredentials,
   toldFailure,
 } from './vendor-failures.ts';
-import { RETRY_HINTS, TOLD_HEADERS } from './vendor-headers.ts';
+import { RETRY_HINTS } from './vendor-headers.ts';
 
 /** Vendor headers a client may want; everything else stays behind. */
 const RELAYED_HEADERS = ['content-type', 'openai-processing-ms', 'x-sim-upstream-ms'];
@@ -211,7 +211,7 @@ export class VendorCall implements UpstreamHandler, AnswerProducer, KeyedCall {
 
   /** What the vendor tells of its limits; with a refusal when to come back, and what its support will ask for. */
   #relayLimits(status: number, headers: HeaderFields): void {
-    const { firstLimit, limits, requestId } = TOLD_HEADERS[this.#options.dialect.id];
+    const { firstLimit, limits, requestId } = this.#options.dialect.headers.told;
     if (status >= 400) {
       for (const name of RETRY_HINTS) this.#relayHint(headers, name);
       const id = headers.get(requestId);

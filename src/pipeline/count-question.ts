@@ -1,5 +1,6 @@
 import { tokensOfInput } from '../billing/estimate.ts';
 import { inputSizeOfMessages } from '../dialects/input-size.ts';
+import { dialectOf } from '../dialects/registry.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { ModelRoute } from '../providers/types.ts';
 import { Kind, JsonDocument } from '../std/json/document.ts';
@@ -50,7 +51,7 @@ function questionIn(document: JsonDocument, body: Uint8Array, resolveModel: Reso
     });
   const route = resolveModel(model);
   if (route === null) return { model, body, estimate: null };
-  if (route.provider.profile.dialect !== 'anthropic-messages') {
+  if (dialectOf(route.provider.profile.dialect).countTokensPath === null) {
     const size = inputSizeOfMessages(document, messages, route.upstreamModel);
     return { model, body, estimate: tokensOfInput(size) };
   }

@@ -52,9 +52,14 @@ const VENDOR_HOSTS = new Set(PROFILES.map((profile) => parseBaseUrl(profile.defa
  * their base URL, and other servers another path in its place; Anthropic's add it to any.
  */
 function apiPath(dialect: DialectId, path: string): string {
-  const given = dialect === 'anthropic-messages' ? path.endsWith('/v1') : path !== '';
-  return given ? path : `${path}/v1`;
+  return NAMES_VERSION[dialect](path) ? path : `${path}/v1`;
 }
+
+/** Whether a base path names the version of the API already, by what the SDKs of a dialect make of it. */
+const NAMES_VERSION: Readonly<Record<DialectId, (path: string) => boolean>> = {
+  'openai-chat': (path) => path !== '',
+  'anthropic-messages': (path) => path.endsWith('/v1'),
+};
 
 function resolveProvider(settings: ProviderSettings): Provider {
   const known = knownProfile(settings.id);

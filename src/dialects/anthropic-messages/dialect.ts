@@ -1,6 +1,7 @@
 import type { GatewayError } from '../../errors/gateway-error.ts';
 import type { Dialect } from '../types.ts';
 import { errorRecord, errorText, typeOfError } from './errors.ts';
+import { anthropicHeaders } from './headers.ts';
 import { failureOfBody, MessagesStreamReader, outputOfBody, usageOfBody } from './response.ts';
 
 /** The catalogue's code stands where the vendor has codes of its own; its type is the vendor's. */
@@ -15,7 +16,15 @@ const errorBody = (error: GatewayError, requestId?: string): string =>
 /** Anthropic Messages (`POST /v1/messages`). */
 export const anthropicMessages: Dialect = {
   id: 'anthropic-messages',
+  clientPaths: {
+    call: ['/v1/messages', '/messages'],
+    countTokens: ['/v1/messages/count_tokens', '/messages/count_tokens'],
+    own: /^(?:\/v1)?\/messages(?:\/|$)/,
+  },
   path: '/messages',
+  countTokensPath: '/messages/count_tokens',
+  headers: anthropicHeaders,
+  knownFailure: 'typed',
   usageOfBody,
   failureOfBody,
   outputOfBody,

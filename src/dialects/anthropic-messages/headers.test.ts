@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
-import { HeaderFields } from '../http1/fields.ts';
-import { DEFAULT_ANTHROPIC_VERSION, meaningOf } from './vendor-headers.ts';
+import { HeaderFields } from '../../http1/fields.ts';
+import { anthropicHeaders } from './headers.ts';
 
 test.each([
   [['a,,b'], 'a,b'],
@@ -11,5 +11,5 @@ test.each([
 ])('betas: %j goes out as %p', (values, sent) => {
   const fields = HeaderFields.of(values.map((value) => ['anthropic-beta', value] as const));
   const line = sent === null ? '' : `anthropic-beta: ${sent}\r\n`;
-  expect(meaningOf(fields, 'anthropic-messages')).toBe(DEFAULT_ANTHROPIC_VERSION + line);
+  expect(anthropicHeaders.meaningOf(fields)).toBe(anthropicHeaders.defaults + line);
 });
