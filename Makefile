@@ -36,7 +36,7 @@ build: setup
 	@mkdir -p dist
 	$(BUN) build --compile --splitting --minify --bytecode --format=esm --sourcemap=none \
 	  --no-compile-autoload-bunfig --no-compile-autoload-dotenv \
-	  src/main.ts workers/proxy.ts workers/metrics.ts workers/storage.ts workers/preparer.ts bench/simulator/thread.ts --outfile dist/tokenrouter
+	  src/main.ts workers/proxy.ts workers/metrics.ts workers/storage.ts workers/preparer.ts src/simulator/thread.ts --outfile dist/tokenrouter
 
 lint: setup
 	@node_modules/.bin/oxfmt --check

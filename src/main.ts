@@ -55,7 +55,7 @@ program
   .option('--fast', 'for load tests: no cache model, small answers of a fixed shape')
   .option('--threads <count>', 'threads that share the port', '1')
   .action(async (options: { port: string; host: string; fast?: boolean; threads: string }) => {
-    const { runSimulator } = await import('../bench/simulator/cli.ts');
+    const { runSimulator } = await import('./simulator/cli.ts');
     await runSimulator({
       port: wholeNumber('--port', options.port),
       host: options.host,

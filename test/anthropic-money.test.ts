@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
-import type { Simulator } from '../bench/simulator/server.ts';
+import type { Simulator } from '../src/simulator/server.ts';
 import {
   ask,
   CHAT,

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { startSimulator } from '../bench/simulator/server.ts';
+import { startSimulator } from '../src/simulator/server.ts';
 import { expectHealthy } from './support/errors.ts';
 import { eventually, startGateway } from './support/gateway.ts';
 import { keyView } from './support/money.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
+import { startSimulator, type Simulator } from '../src/simulator/server.ts';
 import { runToEnd } from './support/command.ts';
 import { temporaryFolder } from './support/config-file.ts';
 import { ADMIN_TOKEN, startGateway, type Gateway } from './support/gateway.ts';

@@ -2,7 +2,7 @@ import { Database } from 'bun:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
+import { startSimulator, type Simulator } from '../src/simulator/server.ts';
 import { temporaryFolder } from './support/config-file.ts';
 import { expectError } from './support/errors.ts';
 import { eventually, startGateway, type CreatedKey, type Gateway } from './support/gateway.ts';

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
-import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
+import { startSimulator, type Simulator } from '../src/simulator/server.ts';
 import { eventually, startGateway, type Gateway } from './support/gateway.ts';
 import { meeting, type Roles } from './support/meeting.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
+import { startSimulator, type Simulator } from '../src/simulator/server.ts';
 import { environmentSchema } from '../src/config/environment.ts';
 import { METRICS, type MetricName } from '../src/telemetry/catalogue.ts';
 import { eventually, startGateway, type Gateway } from './support/gateway.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
+import { startSimulator, type Simulator } from '../src/simulator/server.ts';
 import { errorOf, expectHealthy } from './support/errors.ts';
 import { startGateway, type Gateway } from './support/gateway.ts';
 import { openRaw, rawChat, sendRaw, statusOf } from './support/raw-http.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
+import { startSimulator, type Simulator } from '../src/simulator/server.ts';
 import { CASES, casesPresent, withCases } from './support/cases.ts';
 import { expectHealthy } from './support/errors.ts';
 import { eventually, startGateway, type Gateway } from './support/gateway.ts';

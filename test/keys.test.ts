@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
+import { startSimulator, type Simulator } from '../src/simulator/server.ts';
 import { errorOf, expectError } from './support/errors.ts';
 import { temporaryFolder } from './support/config-file.ts';
 import { ADMIN_TOKEN, eventually, startGateway, type Gateway } from './support/gateway.ts';

@@ -5,7 +5,7 @@ import type {
   ChatCompletionMessageParam,
   ChatCompletionTool,
 } from 'openai/resources/chat/completions';
-import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
+import { startSimulator, type Simulator } from '../src/simulator/server.ts';
 import { startGateway, type Gateway } from './support/gateway.ts';
 
 let simulator: Simulator;

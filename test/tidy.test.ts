@@ -24,13 +24,11 @@ const LAYERS = [
   'telemetry',
   'preparer',
   'admin',
+  'simulator',
   'primary',
   'gateway',
   'main.ts',
 ];
-
-/** The bundled simulator is part of the binary; nothing else of the source knows of `bench`. */
-const MAY_IMPORT_BENCH = new Set(['src/main.ts', 'src/primary/dev-upstream.ts']);
 
 const MAX_LINES = 400;
 const LEFT_FOR_LATER = /\b(TODO|FIXME|XXX|HACK)\b|@ts-(ignore|expect-error|nocheck)/;
@@ -75,21 +73,21 @@ describe('tidy', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('the source knows no tests, no workers but by URL, and of bench only the bundled simulator', () => {
+  test('the source knows no tests, no benches, and workers only by URL', () => {
     const wrong = sources
       .filter((path) => !path.endsWith('.test.ts') && !path.endsWith('-fixture.ts'))
       .flatMap((path) =>
         importsOf(path)
-          .filter((target) => /^(test|bench)\//.test(target) && !MAY_IMPORT_BENCH.has(path))
+          .filter((target) => /^(test|bench)\//.test(target))
           .map((target) => `${path} → ${target}`),
       );
     expect(wrong).toEqual([]);
   });
 
   test('the simulator shares no code with the gateway: a common mistake must show', () => {
-    const wrong = files('bench/simulator').flatMap((path) =>
+    const wrong = files('src/simulator').flatMap((path) =>
       importsOf(path)
-        .filter((target) => target.startsWith('src/'))
+        .filter((target) => target.startsWith('src/') && !target.startsWith('src/simulator/'))
         .map((target) => `${path} → ${target}`),
     );
     expect(wrong).toEqual([]);

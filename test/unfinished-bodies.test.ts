@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test';
-import { startSimulator, type Simulator } from '../bench/simulator/server.ts';
+import { startSimulator, type Simulator } from '../src/simulator/server.ts';
 import { errorOf } from './support/errors.ts';
 import { eventually, startGateway, type Gateway } from './support/gateway.ts';
 import { bodyOf, openRaw, rawChat, statusOf, type RawConnection } from './support/raw-http.ts';

@@ -1,4 +1,4 @@
-import { startSimulator } from '../../bench/simulator/server.ts';
+import { startSimulator } from '../simulator/server.ts';
 import type { Config } from '../config/load.ts';
 import type { ProviderSettings } from '../providers/registry.ts';
 

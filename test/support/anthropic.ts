@@ -1,4 +1,4 @@
-import { startSimulator, type Simulator } from '../../bench/simulator/server.ts';
+import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
 import { startGateway, type Gateway } from './gateway.ts';
 
 export type Json = Readonly<Record<string, unknown>>;

@@ -1,4 +1,4 @@
-import { countTokens } from '../../bench/simulator/tokens.ts';
+import { countTokens } from '../../src/simulator/tokens.ts';
 import type { Json } from './anthropic.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Simulator } from '../../bench/simulator/server.ts';
+import type { Simulator } from '../../src/simulator/server.ts';
 import { eventually, type Gateway } from './gateway.ts';
 
 /** How many of the requests are calls to the vendor of their own, and how many follow one of those. */

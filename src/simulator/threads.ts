@@ -9,7 +9,7 @@ const COMPILED_ROOT = 'file:///$bunfs/root/';
 
 /** In a compiled binary every module's URL is the binary's own, and entries keep their paths from the root of the project. */
 const THREAD_ENTRY = import.meta.url.startsWith(COMPILED_ROOT)
-  ? new URL('bench/simulator/thread.ts', COMPILED_ROOT)
+  ? new URL('src/simulator/thread.ts', COMPILED_ROOT)
   : new URL('./thread.ts', import.meta.url);
 
 /** Carries a command out on one simulator. */
