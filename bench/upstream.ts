@@ -6,7 +6,7 @@
  */
 import type { UpstreamHandler, UpstreamTransport } from '../src/upstream/call.ts';
 import { FetchTransport } from '../src/upstream/fetch-transport.ts';
-import { SseParser } from '../src/upstream/sse.ts';
+import { SseParser } from '../src/http1/sse.ts';
 
 const CONCURRENCY = 64;
 const REQUESTS = 40_000;

@@ -9,7 +9,7 @@ import { createMemory } from '../../src/shared/memory-map.ts';
 import { JsonDocument } from '../../src/std/json/document.ts';
 import { keyHash } from '../../src/storage/key-hash.ts';
 import { ResponseParser } from '../../src/http1/response-parser.ts';
-import { SseParser } from '../../src/upstream/sse.ts';
+import { SseParser } from '../../src/http1/sse.ts';
 import { NUMBER_PLACEHOLDER } from '../load/request-template.ts';
 import { agentBody } from '../prompts/agent.ts';
 import { chatBody } from '../prompts/chat.ts';

@@ -1,7 +1,7 @@
 import type { Dialect } from '../dialects/types.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Incoming } from '../server/incoming.ts';
-import { fieldLine } from '../server/reply-head.ts';
+import { fieldLine } from '../http1/fields.ts';
 
 /** An answer in one piece. */
 export interface WholeAnswer {

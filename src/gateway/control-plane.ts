@@ -3,7 +3,7 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { AdminCall } from '../primary/messages.ts';
 import type { Scrape, Scraped } from '../telemetry/thread.ts';
 import type { Incoming } from '../server/incoming.ts';
-import { fieldLine } from '../server/reply-head.ts';
+import { fieldLine } from '../http1/fields.ts';
 import { JSON_TYPE, jsonAnswer, type WholeAnswer } from './answers.ts';
 import { wholeBody } from './body.ts';
 import { isLocal } from './local-trust.ts';

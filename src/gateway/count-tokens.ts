@@ -1,12 +1,11 @@
 import { dialectOf } from '../dialects/registry.ts';
 import type { Dialect } from '../dialects/types.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { HeaderFields } from '../http1/fields.ts';
+import { fieldLine, type HeaderFields } from '../http1/fields.ts';
 import { countQuestion, type CountQuestion } from '../pipeline/count-question.ts';
 import { routeOf } from '../pipeline/inbound-adapter.ts';
 import type { Provider } from '../providers/types.ts';
 import type { Incoming } from '../server/incoming.ts';
-import { fieldLine } from '../server/reply-head.ts';
 import { asBuffer, Gathered } from '../std/bytes.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { UpstreamCall, UpstreamHandler } from '../upstream/transport.ts';

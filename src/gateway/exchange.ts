@@ -8,7 +8,7 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { Prepared } from '../pipeline/prepared.ts';
 import type { DedupRole } from '../shared/labels.ts';
 import type { ClientWatch, Incoming } from '../server/incoming.ts';
-import { fieldLine } from '../server/reply-head.ts';
+import { fieldLine } from '../http1/fields.ts';
 import type { Place } from './admission.ts';
 import { answerWith, asGatewayError, errorAnswer } from './answers.ts';
 import { authenticateAgain, checkModel, checkPassthrough, checkQuota } from './authenticate.ts';

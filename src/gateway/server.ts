@@ -4,7 +4,7 @@ import { HostError } from '../http1/request-head.ts';
 import type { ProtocolError } from '../http1/protocol-error.ts';
 import type { Incoming } from '../server/incoming.ts';
 import { HttpListener } from '../server/listener.ts';
-import { fieldLine } from '../server/reply-head.ts';
+import { fieldLine } from '../http1/fields.ts';
 import { answerWith, asGatewayError, errorAnswer, jsonAnswer, type WholeAnswer } from './answers.ts';
 import { authenticate } from './authenticate.ts';
 import { handleChat, type ChatDeps } from './chat.ts';

@@ -5,7 +5,7 @@ import type { ToldFailure } from '../dialects/told-failure.ts';
 import { blankVerdict, type Dialect, type EventVerdict, type StreamReader } from '../dialects/types.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { asBuffer } from '../std/bytes.ts';
-import { SseParser } from '../upstream/sse.ts';
+import { SseParser } from '../http1/sse.ts';
 import { RelayBuffer } from './relay-buffer.ts';
 import { isOfCredentials, refusedCredentials } from './vendor-failures.ts';
 

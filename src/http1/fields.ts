@@ -78,3 +78,11 @@ export class HeaderFields {
     return true;
   }
 }
+
+const UNSAFE = /[^\t\x20-\x7e\x80-\xff]/;
+const ALL_UNSAFE = /[^\t\x20-\x7e\x80-\xff]/g;
+
+/** One field line. What could end it early, or is no byte, becomes a question mark. */
+export function fieldLine(name: string, value: string): string {
+  return `${name}: ${UNSAFE.test(value) ? value.replace(ALL_UNSAFE, '?') : value}\r\n`;
+}

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { BodyTimeoutError, BodyTooLargeError, ClientGoneError, type Incoming } from './incoming.ts';
-import { fieldLine } from './reply-head.ts';
+import { fieldLine } from '../http1/fields.ts';
 import { TestServer, until } from './testing/serve.ts';
 
 const GET = 'GET /a HTTP/1.1\r\nHost: x\r\n\r\n';

@@ -1,4 +1,4 @@
-import { ProtocolError } from '../http1/protocol-error.ts';
+import { ProtocolError } from './protocol-error.ts';
 import { copyBytes } from '../std/bytes.ts';
 
 const LF = 0x0a;
