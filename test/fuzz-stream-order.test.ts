@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { choices, jsonText, jsonValue, spell } from '../src/std/json/arbitrary-fixture.ts';
+import { choices, jsonText, jsonValue, spell } from '../src/std/json/testing/arbitrary.ts';
 import {
   blockDelta,
   blockStart,

@@ -55,7 +55,7 @@ const layerOf = (path: string): number => LAYERS.indexOf(path.split('/')[1]!);
 
 const sources = files('src');
 const production = [...sources, ...files('workers'), ...files('bench')].filter(
-  (path) => !path.endsWith('.test.ts') && !path.endsWith('-fixture.ts'),
+  (path) => !path.endsWith('.test.ts') && !path.includes('/testing/'),
 );
 
 describe('tidy', () => {
@@ -75,7 +75,7 @@ describe('tidy', () => {
 
   test('the source knows no tests, no benches, and workers only by URL', () => {
     const wrong = sources
-      .filter((path) => !path.endsWith('.test.ts') && !path.endsWith('-fixture.ts'))
+      .filter((path) => !path.endsWith('.test.ts') && !path.includes('/testing/'))
       .flatMap((path) =>
         importsOf(path)
           .filter((target) => /^(test|bench)\//.test(target))

@@ -1,5 +1,5 @@
 import type { DialectId } from '../../src/providers/types.ts';
-import { alikeKeys, TWINS } from '../../src/std/json/alike-keys-fixture.ts';
+import { alikeKeys, TWINS } from '../../src/std/json/testing/alike-keys.ts';
 
 /** Of a body, about: just below the largest that is taken. */
 export const BYTES = 31 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import { medianOf, percentileCurve, ratioOf } from './compare.ts';
-import { fakeSample } from './sample-fixture.ts';
+import { fakeSample } from './testing/sample.ts';
 import type { Sample } from './sample.ts';
 import { scenarios } from './registry.ts';
 

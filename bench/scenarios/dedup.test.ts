@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import { callsBetween } from '../processes/simulator.ts';
 import { dedupCheck, dedupTable, savedShare } from './dedup.ts';
-import { fakeSample } from './sample-fixture.ts';
+import { fakeSample } from './testing/sample.ts';
 import type { Sample } from './sample.ts';
 
 const SENT = 7719;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { ClaimTable } from './claim-table.ts';
-import type { FromModel, ToModel } from './dedup-model-fixture.ts';
+import type { FromModel, ToModel } from './testing/dedup-model.ts';
 
 const WORKERS = 4;
 
@@ -46,7 +46,7 @@ class Model {
   }
 
   #spawn(index: number): void {
-    const worker = new Worker(new URL('dedup-model-fixture.ts', import.meta.url));
+    const worker = new Worker(new URL('./testing/dedup-model.ts', import.meta.url));
     const incarnation = this.#nextIncarnation++;
     const thread = { worker, incarnation, ready: false };
     const peers: { incarnation: number; port: unknown }[] = [];

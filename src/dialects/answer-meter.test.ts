@@ -6,7 +6,7 @@ import { CASES, caseLines, withCases } from '../../test/support/cases.ts';
 import { tokensOfBytes } from '../billing/estimate.ts';
 import type { Usage } from '../billing/usage.ts';
 import { AnswerMeter } from './answer-meter.ts';
-import { dataOf } from './answers-fixture.ts';
+import { dataOf } from './testing/answers.ts';
 import { dialectOf } from './registry.ts';
 import { blankVerdict, type Dialect, type StreamReader } from './types.ts';
 

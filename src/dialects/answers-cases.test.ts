@@ -13,7 +13,7 @@ import {
   heardOfMessagesStream,
   record,
   type Heard,
-} from './answers-fixture.ts';
+} from './testing/answers.ts';
 import { anthropicMessages } from './anthropic-messages/dialect.ts';
 import { chatOverMessagesAnswers } from './chat-over-messages/answers.ts';
 import { chatUsage } from './chat-over-messages/usage.ts';

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { answerConversion } from './answer-conversions.ts';
-import { CONTEXT, converted } from './answers-fixture.ts';
+import { CONTEXT, converted } from './testing/answers.ts';
 
 /** What the vendors' own SDKs make of converted answers: each client hears its own dialect. */
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { choices, jsonText, jsonValue, spell } from '../std/json/arbitrary-fixture.ts';
+import { choices, jsonText, jsonValue, spell } from '../std/json/testing/arbitrary.ts';
 import {
   CONTEXT,
   converted,
@@ -11,7 +11,7 @@ import {
   heardOfMessagesStream,
   parsed,
   type Heard,
-} from './answers-fixture.ts';
+} from './testing/answers.ts';
 import { chatOverMessagesAnswers } from './chat-over-messages/answers.ts';
 import type { AnswerConversion } from './conversion.ts';
 import { messagesOverChatAnswers } from './messages-over-chat/answers.ts';

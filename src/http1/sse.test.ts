@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { CASES, casesPresent, withCases } from '../../test/support/cases.ts';
 import { ProtocolError } from './protocol-error.ts';
 import { SseParser, SseTooLargeError } from './sse.ts';
-import { parsePlainly, type PlainBlock } from '../upstream/testing/sse-plain.ts';
+import { parsePlainly, type PlainBlock } from './testing/sse-plain.ts';
 
 const VECTORS = join(CASES, 'http/sse_vectors.json');
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { jsonText } from '../std/json/arbitrary-fixture.ts';
-import { MESSAGES, runTo } from './pipeline-fixture.ts';
+import { jsonText } from '../std/json/testing/arbitrary.ts';
+import { MESSAGES, runTo } from './testing/pipeline.ts';
 
 /** The tools as the Arranger leaves them, decoded. */
 function arranged(

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { choices } from '../std/json/arbitrary-fixture.ts';
-import { ClaudeCache, UnlimitedCache } from './claude-cache-fixture.ts';
-import { inputOf, MESSAGES, OPTIONS, textOf } from './pipeline-fixture.ts';
+import { choices } from '../std/json/testing/arbitrary.ts';
+import { ClaudeCache, UnlimitedCache } from './testing/claude-cache.ts';
+import { inputOf, MESSAGES, OPTIONS, textOf } from './testing/pipeline.ts';
 import { Pipeline } from './pipeline.ts';
 
 type Pick = (below: number) => number;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { prepare, routeTo, textOf, type Setting } from './pipeline-fixture.ts';
+import { prepare, routeTo, textOf, type Setting } from './testing/pipeline.ts';
 
 interface Sent {
   readonly prompt_cache_key?: string;

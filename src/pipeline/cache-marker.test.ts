@@ -7,7 +7,7 @@ import {
   routeToOpenRouter,
   textOf,
   type Setting,
-} from './pipeline-fixture.ts';
+} from './testing/pipeline.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 const [OF_CLAUDE, INPUT] = MESSAGES;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import type { Envelope } from './envelope.ts';
-import { naiveCanonicalBody } from './naive-canonical-fixture.ts';
-import { routeTo, runTo } from './pipeline-fixture.ts';
+import { naiveCanonicalBody } from './testing/naive-canonical.ts';
+import { routeTo, runTo } from './testing/pipeline.ts';
 
 const canonical = (body: string): string => runTo('canonicalizer', body).canonical.text();
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { MESSAGES, runTo } from './pipeline-fixture.ts';
+import { MESSAGES, runTo } from './testing/pipeline.ts';
 
 /** Numbers of messages in System, History and Query, by roles. */
 function sizes(...roles: readonly string[]): readonly [number, number, number] {

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CASES, caseLines, casesPresent, withCases } from '../../test/support/cases.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
-import { naiveCanonicalBody } from './naive-canonical-fixture.ts';
-import { inputOf, OPTIONS, textOf } from './pipeline-fixture.ts';
+import { naiveCanonicalBody } from './testing/naive-canonical.ts';
+import { inputOf, OPTIONS, textOf } from './testing/pipeline.ts';
 import { Pipeline } from './pipeline.ts';
 
 // Reason of every skip here: the cases lie beside the repository and are not copied into it.

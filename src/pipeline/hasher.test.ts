@@ -10,7 +10,7 @@ import {
   routeTo,
   routeToClaude,
   type Setting,
-} from './pipeline-fixture.ts';
+} from './testing/pipeline.ts';
 import { Pipeline } from './pipeline.ts';
 import type { Prepared } from './prepared.ts';
 

@@ -13,7 +13,7 @@ import {
   runTo,
   textOf,
   type Setting,
-} from './pipeline-fixture.ts';
+} from './testing/pipeline.ts';
 import { Envelope } from './envelope.ts';
 import { inboundAdapter } from './inbound-adapter.ts';
 import { Pipeline } from './pipeline.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import type { Envelope } from './envelope.ts';
-import { MESSAGES, runTo } from './pipeline-fixture.ts';
+import { MESSAGES, runTo } from './testing/pipeline.ts';
 import type { Spans } from './spans.ts';
 
 const run = (body: string, passthrough = false): Envelope =>

@@ -2,8 +2,8 @@ import { expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CASES, casesPresent, withCases } from '../../test/support/cases.ts';
-import { naiveMessagesBody } from './naive-canonical-fixture.ts';
-import { inputOf, MESSAGES, OPTIONS, textOf } from './pipeline-fixture.ts';
+import { naiveMessagesBody } from './testing/naive-canonical.ts';
+import { inputOf, MESSAGES, OPTIONS, textOf } from './testing/pipeline.ts';
 import { Pipeline } from './pipeline.ts';
 
 // Reason of every skip here: the cases lie beside the repository and are not copied into it.

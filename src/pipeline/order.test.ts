@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import { stagesInOrder, type StageOptions } from './order.ts';
-import { OPTIONS } from './pipeline-fixture.ts';
+import { OPTIONS } from './testing/pipeline.ts';
 import { Pipeline } from './pipeline.ts';
 
 const names = (options: Partial<StageOptions>): string[] =>

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { naiveParse } from '../std/json/naive-fixture.ts';
-import { prepare, routeTo, textOf, type Setting } from './pipeline-fixture.ts';
+import { naiveParse } from '../std/json/testing/naive.ts';
+import { prepare, routeTo, textOf, type Setting } from './testing/pipeline.ts';
 
 const MESSAGES = '"messages":[{"role":"system","content":"x"},{"role":"user","content":"x"}]';
 const sent = (members: string, ...rest: Setting): string => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { GatewayError } from '../errors/gateway-error.ts';
-import { hexOf, inputOf, OPTIONS, prepare, textOf } from './pipeline-fixture.ts';
+import { hexOf, inputOf, OPTIONS, prepare, textOf } from './testing/pipeline.ts';
 import { Pipeline } from './pipeline.ts';
 
 const body = (content: string, rest = ''): string =>

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { choices, jsonText, jsonValue, spell } from '../std/json/arbitrary-fixture.ts';
-import { naiveParse, type NaiveValue } from '../std/json/naive-fixture.ts';
-import { naiveCanonicalBody } from './naive-canonical-fixture.ts';
-import { hexOf, inputOf, OPTIONS, textOf } from './pipeline-fixture.ts';
+import { choices, jsonText, jsonValue, spell } from '../std/json/testing/arbitrary.ts';
+import { naiveParse, type NaiveValue } from '../std/json/testing/naive.ts';
+import { naiveCanonicalBody } from './testing/naive-canonical.ts';
+import { hexOf, inputOf, OPTIONS, textOf } from './testing/pipeline.ts';
 import { Pipeline } from './pipeline.ts';
 import type { Prepared } from './prepared.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { GatewayError } from '../errors/gateway-error.ts';
-import { hexOf, inputOf, MESSAGES, OPTIONS, routeTo, routeToClaude, textOf } from './pipeline-fixture.ts';
+import { hexOf, inputOf, MESSAGES, OPTIONS, routeTo, routeToClaude, textOf } from './testing/pipeline.ts';
 import { Pipeline, type PipelineOptions } from './pipeline.ts';
 import { Prepared, type PreparedFields } from './prepared.ts';
 import type { PipelineInput } from './envelope.ts';

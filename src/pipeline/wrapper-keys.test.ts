@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { GatewayError } from '../errors/gateway-error.ts';
-import { choices, jsonText, spellString } from '../std/json/arbitrary-fixture.ts';
+import { choices, jsonText, spellString } from '../std/json/testing/arbitrary.ts';
 import { JsonDocument } from '../std/json/document.ts';
 import { KeyTable } from '../std/json/keys.ts';
 import { WrapperKeys } from './wrapper-keys.ts';

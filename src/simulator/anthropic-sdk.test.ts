@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import Anthropic from '@anthropic-ai/sdk';
 import type { Message, MessageParam, Tool, ToolResultBlockParam } from '@anthropic-ai/sdk/resources/messages';
-import { withSimulator } from './client.fixture.ts';
+import { withSimulator } from './testing/client.ts';
 import type { Simulator } from './server.ts';
 
 const clientOf = (simulator: Simulator): Anthropic =>

@@ -11,7 +11,7 @@ import {
   rawPost,
   until,
   withSimulator,
-} from './client.fixture.ts';
+} from './testing/client.ts';
 
 /** Names and types of all fields, values left out. */
 function shapeOf(value: unknown): unknown {

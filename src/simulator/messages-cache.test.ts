@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { askClaude, type Body, postMessages, withSimulator } from './client.fixture.ts';
+import { askClaude, type Body, postMessages, withSimulator } from './testing/client.ts';
 
 interface Message {
   readonly usage: {

@@ -9,7 +9,7 @@ import {
   rawPost,
   until,
   withSimulator,
-} from './client.fixture.ts';
+} from './testing/client.ts';
 import type { Simulator } from './server.ts';
 
 interface Message {

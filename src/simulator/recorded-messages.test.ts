@@ -8,7 +8,7 @@ import {
   namedEventsOf,
   postMessages,
   withSimulator,
-} from './client.fixture.ts';
+} from './testing/client.ts';
 import { anthropicDialect, countMessageTokens } from './dialects/anthropic.ts';
 import { isVendorError } from './vendor-error.ts';
 

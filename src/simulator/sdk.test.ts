@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import OpenAI from 'openai';
 import type { ChatCompletionMessageParam, ChatCompletionTool } from 'openai/resources/chat/completions';
-import { withSimulator } from './client.fixture.ts';
+import { withSimulator } from './testing/client.ts';
 import type { Simulator } from './server.ts';
 
 const clientOf = (simulator: Simulator): OpenAI =>

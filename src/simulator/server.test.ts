@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { ask, chunksOf, drain, eventsOf, post, rawPost, until, withSimulator } from './client.fixture.ts';
+import { ask, chunksOf, drain, eventsOf, post, rawPost, until, withSimulator } from './testing/client.ts';
 
 interface Completion {
   readonly choices: readonly {

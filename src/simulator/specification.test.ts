@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CASES, casesPresent, withCases } from '../../test/support/cases.ts';
-import { ask, type Body, chunksOf, post, withSimulator } from './client.fixture.ts';
+import { ask, type Body, chunksOf, post, withSimulator } from './testing/client.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 

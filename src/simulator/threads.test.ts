@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { ask, post } from './client.fixture.ts';
+import { ask, post } from './testing/client.ts';
 import { startThreads } from './threads.ts';
 
 test('threads share a port, and each tells the stats of all', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { GatewayError } from '../../errors/gateway-error.ts';
-import { CONTEXT, record } from '../answers-fixture.ts';
+import { CONTEXT, record } from '../testing/answers.ts';
 import { chatAnswer } from './answer.ts';
 
 type Json = Record<string, unknown>;

@@ -9,7 +9,7 @@ import {
   result,
   USER,
   withMessages,
-} from './request-fixture.ts';
+} from './testing/request.ts';
 
 /** The block that a part of the user's becomes. */
 const blockOf = (part: string, context: { readonly cacheTtl?: '5m' | '1h' } = {}): string => {

@@ -11,7 +11,7 @@ import {
   result,
   USER,
   withMessages,
-} from './request-fixture.ts';
+} from './testing/request.ts';
 
 const system = (text: string, role = 'system'): string => `{"role":"${role}","content":"${text}"}`;
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { converted, fieldsOf, NEWER, NEWEST, OLDER, refusal, withFields } from './request-fixture.ts';
+import { converted, fieldsOf, NEWER, NEWEST, OLDER, refusal, withFields } from './testing/request.ts';
 
 const TOOL = '{"type":"function","function":{"name":"f"}}';
 const tools = (...list: readonly string[]): string => `"tools":[${list.join(',')}]`;

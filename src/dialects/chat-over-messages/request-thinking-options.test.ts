@@ -11,7 +11,7 @@ import {
   result,
   USER,
   withFields,
-} from './request-fixture.ts';
+} from './testing/request.ts';
 
 const TOOLS = '"tools":[{"type":"function","function":{"name":"f"}}]';
 const MAX = '"max_tokens":64000';

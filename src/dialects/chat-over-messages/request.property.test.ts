@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { choices, jsonText, jsonValue, spell } from '../../std/json/arbitrary-fixture.ts';
+import { choices, jsonText, jsonValue, spell } from '../../std/json/testing/arbitrary.ts';
 import { JsonDocument } from '../../std/json/document.ts';
-import { naiveParse, naiveWrite, type NaiveValue } from '../../std/json/naive-fixture.ts';
+import { naiveParse, naiveWrite, type NaiveValue } from '../../std/json/testing/naive.ts';
 import { MessagesRequest } from '../anthropic-messages/request.ts';
 import {
   anthropicMessages,
@@ -12,9 +12,9 @@ import {
   earlier,
   object,
   string,
-} from '../conversion/conversation-fixture.ts';
-import { memberText } from '../conversion/convert-fixture.ts';
-import { converted, OLDER } from './request-fixture.ts';
+} from '../conversion/testing/conversation.ts';
+import { memberText } from '../conversion/testing/convert.ts';
+import { converted, OLDER } from './testing/request.ts';
 
 const bodyOf = (messages: readonly NaiveValue[], ...rest: (readonly [string, NaiveValue])[]): NaiveValue =>
   object([['model', string('m')], ['messages', array(messages)], ...rest]);

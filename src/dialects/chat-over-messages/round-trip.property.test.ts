@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { jsonText } from '../../std/json/arbitrary-fixture.ts';
-import { CONTEXT, converted as convertedStream, dataOf, parsed, record } from '../answers-fixture.ts';
+import { jsonText } from '../../std/json/testing/arbitrary.ts';
+import { CONTEXT, converted as convertedStream, dataOf, parsed, record } from '../testing/answers.ts';
 import { chatAnswer } from './answer.ts';
-import { converted, result, USER, withMessages } from './request-fixture.ts';
+import { converted, result, USER, withMessages } from './testing/request.ts';
 import { ChatStream } from './stream.ts';
 
 type Json = Record<string, unknown>;

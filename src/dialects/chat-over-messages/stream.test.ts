@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { CONTEXT, converted, dataOf, feed, heardOfChatStream, parsed, record } from '../answers-fixture.ts';
+import { CONTEXT, converted, dataOf, feed, heardOfChatStream, parsed, record } from '../testing/answers.ts';
 import { ChatStream } from './stream.ts';
 
 type Json = Record<string, unknown>;

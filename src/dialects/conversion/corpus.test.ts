@@ -8,7 +8,7 @@ import { MessagesRequest } from '../anthropic-messages/request.ts';
 import { toMessagesRequest } from '../chat-over-messages/request.ts';
 import { toChatRequest } from '../messages-over-chat/request.ts';
 import { ChatRequest } from '../openai-chat/request.ts';
-import { convertText, type Converted } from './convert-fixture.ts';
+import { convertText, type Converted } from './testing/convert.ts';
 
 // Reason of every skip here: the cases lie beside the repository and are not copied into it.
 

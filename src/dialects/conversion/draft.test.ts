@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { choices, spell } from '../../std/json/arbitrary-fixture.ts';
+import { choices, spell } from '../../std/json/testing/arbitrary.ts';
 import { JsonDocument } from '../../std/json/document.ts';
 import { Draft } from './draft.ts';
 

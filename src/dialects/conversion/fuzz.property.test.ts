@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import { JsonDocument } from '../../std/json/document.ts';
-import { naiveWrite, type NaiveValue } from '../../std/json/naive-fixture.ts';
+import { naiveWrite, type NaiveValue } from '../../std/json/testing/naive.ts';
 import { MessagesRequest } from '../anthropic-messages/request.ts';
 import { toMessagesRequest } from '../chat-over-messages/request.ts';
 import { FIELDS as CHAT_FIELDS } from '../chat-over-messages/request-fields.ts';
@@ -10,7 +10,7 @@ import type { RequestConversion } from '../conversion.ts';
 import { toChatRequest } from '../messages-over-chat/request.ts';
 import { FIELDS as MESSAGES_FIELDS } from '../messages-over-chat/request-options.ts';
 import { ChatRequest } from '../openai-chat/request.ts';
-import { array, literal, object, string } from './conversation-fixture.ts';
+import { array, literal, object, string } from './testing/conversation.ts';
 
 /** Words of both dialects, so that chance finds ways through the checks. */
 const KEYS = (

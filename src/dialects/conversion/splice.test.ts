@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { choices, jsonText, jsonValue, spell, spellString } from '../../std/json/arbitrary-fixture.ts';
-import { naiveParse, naiveWrite } from '../../std/json/naive-fixture.ts';
+import { choices, jsonText, jsonValue, spell, spellString } from '../../std/json/testing/arbitrary.ts';
+import { naiveParse, naiveWrite } from '../../std/json/testing/naive.ts';
 import { JsonDocument } from '../../std/json/document.ts';
-import { faultOf } from './convert-fixture.ts';
+import { faultOf } from './testing/convert.ts';
 import { Draft } from './draft.ts';
 import { writeAsText, writeHeldObject } from './splice.ts';
 

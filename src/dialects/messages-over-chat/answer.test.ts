@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { GatewayError } from '../../errors/gateway-error.ts';
-import { CONTEXT } from '../answers-fixture.ts';
+import { CONTEXT } from '../testing/answers.ts';
 import { messagesAnswer } from './answer.ts';
 
 type Json = Record<string, unknown>;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { converted, fieldsOf, refusal, withFields } from './request-fixture.ts';
+import { converted, fieldsOf, refusal, withFields } from './testing/request.ts';
 
 /** What OpenAI's Chat Completions takes of thinking beside tools. */
 

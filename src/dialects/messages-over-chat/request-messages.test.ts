@@ -11,7 +11,7 @@ import {
   USER,
   withFields,
   withMessages,
-} from './request-fixture.ts';
+} from './testing/request.ts';
 
 const MARK = ',"cache_control":{"type":"ephemeral"}';
 const PNG = '{"type":"image","source":{"type":"base64","media_type":"image/png","data":"QUI="}}';

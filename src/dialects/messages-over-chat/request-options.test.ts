@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { converted, fieldsOf, refusal, USER, withFields, withMessages } from './request-fixture.ts';
+import { converted, fieldsOf, refusal, USER, withFields, withMessages } from './testing/request.ts';
 import { chatModel } from './request-model.ts';
 
 /** The host is OpenAI's own. */

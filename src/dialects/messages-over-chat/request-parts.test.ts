@@ -11,7 +11,7 @@ import {
   USER,
   withFields,
   withMessages,
-} from './request-fixture.ts';
+} from './testing/request.ts';
 
 const MARK = ',"cache_control":{"type":"ephemeral"}';
 const warned = (body: string, model = 'gpt-4o'): readonly string[] =>

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { choices, spell } from '../../std/json/arbitrary-fixture.ts';
+import { choices, spell } from '../../std/json/testing/arbitrary.ts';
 import { JsonDocument } from '../../std/json/document.ts';
-import { naiveParse, naiveWrite, type NaiveValue } from '../../std/json/naive-fixture.ts';
+import { naiveParse, naiveWrite, type NaiveValue } from '../../std/json/testing/naive.ts';
 import { toMessagesRequest } from '../chat-over-messages/request.ts';
 import {
   anthropicMessages,
@@ -14,11 +14,11 @@ import {
   object,
   string,
   type Conversation,
-} from '../conversion/conversation-fixture.ts';
-import { convertText, memberText } from '../conversion/convert-fixture.ts';
+} from '../conversion/testing/conversation.ts';
+import { convertText, memberText } from '../conversion/testing/convert.ts';
 import { toolId } from '../conversion/tool-ids.ts';
 import { ChatRequest } from '../openai-chat/request.ts';
-import { converted } from './request-fixture.ts';
+import { converted } from './testing/request.ts';
 
 function bodyOf(told: Conversation): NaiveValue {
   const { system, messages } = anthropicMessages(told);

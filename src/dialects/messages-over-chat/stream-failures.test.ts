@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { CONTEXT, dataOf, feed, record } from '../answers-fixture.ts';
+import { CONTEXT, dataOf, feed, record } from '../testing/answers.ts';
 import { MessagesStream } from './stream.ts';
 
 type Json = Record<string, unknown>;

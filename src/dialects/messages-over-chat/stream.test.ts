@@ -7,7 +7,7 @@ import {
   heardOfMessagesStream,
   parsed,
   record,
-} from '../answers-fixture.ts';
+} from '../testing/answers.ts';
 import { MessagesStream } from './stream.ts';
 
 type Json = Record<string, unknown>;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { ANTHROPIC_CACHE_RULES, AnthropicCache } from './anthropic.ts';
-import { ask, askMarked, type MarkedAsk, visitMarked } from './cache.fixture.ts';
+import { ask, askMarked, type MarkedAsk, visitMarked } from './testing/cache.ts';
 
 const MINUTE_MS = 60_000;
 const newCache = (): AnthropicCache => new AnthropicCache(ANTHROPIC_CACHE_RULES);

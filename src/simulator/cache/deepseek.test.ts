@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { ask } from './cache.fixture.ts';
+import { ask } from './testing/cache.ts';
 import { DEEPSEEK_RULES, DeepseekCache, type DeepseekCacheRules } from './deepseek.ts';
 
 const HOUR_MS = 3_600_000;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { ask } from './cache.fixture.ts';
+import { ask } from './testing/cache.ts';
 import { OPENAI_BLOCK_RULES, OPENAI_COARSE_BLOCK_RULES, OpenaiBlockCache } from './openai-blocks.ts';
 
 const MINUTE_MS = 60_000;

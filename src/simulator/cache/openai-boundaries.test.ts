@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { ask } from './cache.fixture.ts';
+import { ask } from './testing/cache.ts';
 import { OPENAI_BOUNDARY_RULES, OpenaiBoundaryCache } from './openai-boundaries.ts';
 import type { Boundary } from './types.ts';
 

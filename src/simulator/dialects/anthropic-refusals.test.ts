@@ -12,7 +12,7 @@ import {
   use,
   USER,
   user,
-} from './anthropic.fixture.ts';
+} from './testing/anthropic.ts';
 
 const MODELS = {
   old: 'claude-sonnet-4-5-20250929',

@@ -16,7 +16,7 @@ import {
   use,
   USER,
   user,
-} from './anthropic.fixture.ts';
+} from './testing/anthropic.ts';
 
 const tokensOf = (differences: Body): number[] => [...render(differences).tokens];
 const positions = (differences: Body): number[] =>

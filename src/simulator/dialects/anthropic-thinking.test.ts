@@ -13,7 +13,7 @@ import {
   use,
   USER,
   user,
-} from './anthropic.fixture.ts';
+} from './testing/anthropic.ts';
 
 const BETA = 'thinking-binding-controls-2026-08-01';
 const INVALID = 'Invalid `signature` in `thinking` block';

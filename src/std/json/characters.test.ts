@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { choices, jsonText, spellString } from './arbitrary-fixture.ts';
+import { choices, jsonText, spellString } from './testing/arbitrary.ts';
 import { characterAt, CODE_POINT, LENGTH_SHIFT } from './characters.ts';
 import { JsonDocument } from './document.ts';
 import { compareStrings } from './keys.ts';

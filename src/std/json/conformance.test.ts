@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { CASES, casesPresent, withCases } from '../../../test/support/cases.ts';
 import { JsonDocument } from './document.ts';
 import { JsonDuplicateKeyError, JsonSyntaxError } from './errors.ts';
-import { naiveParse, type NaiveValue } from './naive-fixture.ts';
+import { naiveParse, type NaiveValue } from './testing/naive.ts';
 import { CanonicalWriter } from './writer.ts';
 
 // Reason of every skip here: the cases lie beside the repository and are not copied into it.

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { choices, jsonValue, spell } from './arbitrary-fixture.ts';
+import { choices, jsonValue, spell } from './testing/arbitrary.ts';
 import { JsonDocument, Kind } from './document.ts';
 import { JsonDuplicateKeyError, JsonSyntaxError } from './errors.ts';
 import { hashKeyText } from './keys.ts';
-import { naiveParse, type NaiveValue } from './naive-fixture.ts';
+import { naiveParse, type NaiveValue } from './testing/naive.ts';
 
 const parsed = (text: string): JsonDocument => {
   const document = new JsonDocument();

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { alikeKeys, TWINS } from './alike-keys-fixture.ts';
-import { choices, jsonText, spellString } from './arbitrary-fixture.ts';
+import { alikeKeys, TWINS } from './testing/alike-keys.ts';
+import { choices, jsonText, spellString } from './testing/arbitrary.ts';
 import { JsonDocument } from './document.ts';
 import { JsonDuplicateKeyError } from './errors.ts';
 

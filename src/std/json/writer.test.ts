@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { choices, jsonText, jsonValue, spell } from './arbitrary-fixture.ts';
+import { choices, jsonText, jsonValue, spell } from './testing/arbitrary.ts';
 import { JsonDocument } from './document.ts';
-import { naiveWrite } from './naive-fixture.ts';
+import { naiveWrite } from './testing/naive.ts';
 import { CanonicalWriter, type CanonicalWriterOptions } from './writer.ts';
 
 const document = new JsonDocument();

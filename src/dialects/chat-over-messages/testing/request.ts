@@ -1,7 +1,7 @@
-import type { GatewayError } from '../../errors/gateway-error.ts';
-import type { RequestContext } from '../conversion.ts';
-import { convertText, faultOf, type Converted } from '../conversion/convert-fixture.ts';
-import { toMessagesRequest } from './request.ts';
+import type { GatewayError } from '../../../errors/gateway-error.ts';
+import type { RequestContext } from '../../conversion.ts';
+import { convertText, faultOf, type Converted } from '../../conversion/testing/convert.ts';
+import { toMessagesRequest } from '../request.ts';
 
 /** A model of the kind that takes the most. */
 export const OLDER = 'claude-sonnet-4-5';

@@ -1,5 +1,5 @@
-import { createHistogram, encodeHistogram, recordUs, summarize } from '../measure/histogram.ts';
-import type { Sample } from './sample.ts';
+import { createHistogram, encodeHistogram, recordUs, summarize } from '../../measure/histogram.ts';
+import type { Sample } from '../sample.ts';
 
 /** A sample in which nothing happened but what is given; every histogram holds the given latencies. */
 export function fakeSample(changes: Partial<Sample>, latenciesUs: readonly number[] = []): Sample {

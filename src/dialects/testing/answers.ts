@@ -1,4 +1,4 @@
-import type { AnswerContext, StreamConversion } from './conversion.ts';
+import type { AnswerContext, StreamConversion } from '../conversion.ts';
 
 /** What an answer says, whatever its dialect: the plain reading that conversions are held against. */
 export interface Heard {

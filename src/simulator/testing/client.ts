@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { type Simulator, type SimulatorOptions, startSimulator } from './server.ts';
+import { type Simulator, type SimulatorOptions, startSimulator } from '../server.ts';
 
 export type Body = Readonly<Record<string, unknown>>;
 

@@ -1,4 +1,4 @@
-import type { CachePrompt, CacheVisit, PromptBlock, PromptCache } from './types.ts';
+import type { CachePrompt, CacheVisit, PromptBlock, PromptCache } from '../types.ts';
 
 /** Blocks of a made-up conversation: each letter stands for `length` tokens that no other letter has. */
 function tokensOf(letters: string, length: number): Int32Array {

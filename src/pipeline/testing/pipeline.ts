@@ -1,10 +1,10 @@
-import { anthropic } from '../providers/anthropic/profile.ts';
-import { openrouter } from '../providers/openrouter/profile.ts';
-import type { ModelRoute, ProviderProfile } from '../providers/types.ts';
-import { Envelope, type PipelineInput, type Stage } from './envelope.ts';
-import { stagesInOrder, type StageOptions } from './order.ts';
-import { Pipeline, type PipelineOptions } from './pipeline.ts';
-import type { Prepared } from './prepared.ts';
+import { anthropic } from '../../providers/anthropic/profile.ts';
+import { openrouter } from '../../providers/openrouter/profile.ts';
+import type { ModelRoute, ProviderProfile } from '../../providers/types.ts';
+import { Envelope, type PipelineInput, type Stage } from '../envelope.ts';
+import { stagesInOrder, type StageOptions } from '../order.ts';
+import { Pipeline, type PipelineOptions } from '../pipeline.ts';
+import type { Prepared } from '../prepared.ts';
 
 /** A provider that can everything the pipeline asks about. */
 export function routeTo(

@@ -1,6 +1,6 @@
-import { GatewayError } from '../../errors/gateway-error.ts';
-import { JsonDocument } from '../../std/json/document.ts';
-import type { RequestContext, RequestConversion } from '../conversion.ts';
+import { GatewayError } from '../../../errors/gateway-error.ts';
+import { JsonDocument } from '../../../std/json/document.ts';
+import type { RequestContext, RequestConversion } from '../../conversion.ts';
 
 /** A converted request as text. */
 export interface Converted {

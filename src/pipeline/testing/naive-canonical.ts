@@ -1,4 +1,4 @@
-import { naiveParse, naiveWrite, type NaiveValue } from '../std/json/naive-fixture.ts';
+import { naiveParse, naiveWrite, type NaiveValue } from '../../std/json/testing/naive.ts';
 
 type Entries = readonly (readonly [string, NaiveValue])[];
 

@@ -1,7 +1,7 @@
-import type { GatewayError } from '../../errors/gateway-error.ts';
-import type { RequestContext } from '../conversion.ts';
-import { convertText, faultOf, memberText, type Converted } from '../conversion/convert-fixture.ts';
-import { toChatRequest } from './request.ts';
+import type { GatewayError } from '../../../errors/gateway-error.ts';
+import type { RequestContext } from '../../conversion.ts';
+import { convertText, faultOf, memberText, type Converted } from '../../conversion/testing/convert.ts';
+import { toChatRequest } from '../request.ts';
 
 type Context = Partial<RequestContext>;
 

@@ -1,10 +1,10 @@
-import { type Answer, answerTo } from '../answers.ts';
-import type { CachePrompt } from '../cache/types.ts';
-import { NO_DIRECTIVES } from '../directives.ts';
-import { TokenWriter } from '../tokens.ts';
-import { isVendorError, type VendorError } from '../vendor-error.ts';
-import { anthropicDialect } from './anthropic.ts';
-import type { Call, Headers } from './types.ts';
+import { type Answer, answerTo } from '../../answers.ts';
+import type { CachePrompt } from '../../cache/types.ts';
+import { NO_DIRECTIVES } from '../../directives.ts';
+import { TokenWriter } from '../../tokens.ts';
+import { isVendorError, type VendorError } from '../../vendor-error.ts';
+import { anthropicDialect } from '../anthropic.ts';
+import type { Call, Headers } from '../types.ts';
 
 export type Body = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { NaiveValue } from './naive-fixture.ts';
+import type { NaiveValue } from './naive.ts';
 
 /** Any UTF-16 text, lone surrogates, controls and escapes' own characters among it. */
 const codeUnits = fc

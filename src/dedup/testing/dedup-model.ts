@@ -1,8 +1,8 @@
-import type { ErrorCode } from '../errors/catalogue.ts';
-import type { AnswerConsumer } from './answer.ts';
-import { ClaimTable } from './claim-table.ts';
-import { DedupTable, MAX_ATTEMPTS, type Lead } from './dedup-table.ts';
-import { ReplayBudget } from './replay-budget.ts';
+import type { ErrorCode } from '../../errors/catalogue.ts';
+import type { AnswerConsumer } from '../answer.ts';
+import { ClaimTable } from '../claim-table.ts';
+import { DedupTable, MAX_ATTEMPTS, type Lead } from '../dedup-table.ts';
+import { ReplayBudget } from '../replay-budget.ts';
 
 /** To a thread of the model. */
 export type ToModel =

@@ -1,4 +1,4 @@
-import { HASH_SEED, hashStep } from './keys.ts';
+import { HASH_SEED, hashStep } from '../keys.ts';
 
 /** Two texts of four characters each after which the key hash stands at the same value, so that what follows hashes alike. */
 export const TWINS = ['u5Ka', 'Q>Qh'] as const;

@@ -1,4 +1,4 @@
-import { JsonDuplicateKeyError, JsonSyntaxError } from './errors.ts';
+import { JsonDuplicateKeyError, JsonSyntaxError } from '../errors.ts';
 
 /**
  * The slow and obvious twin of document and writer: a tree with ordered entries that keeps literals in their source text.

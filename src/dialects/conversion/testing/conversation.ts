@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { jsonText, jsonValue } from '../../std/json/arbitrary-fixture.ts';
-import { naiveWrite, type NaiveValue } from '../../std/json/naive-fixture.ts';
-import { toolId } from './tool-ids.ts';
+import { jsonText, jsonValue } from '../../../std/json/testing/arbitrary.ts';
+import { naiveWrite, type NaiveValue } from '../../../std/json/testing/naive.ts';
+import { toolId } from '../tool-ids.ts';
 
 /** A conversation of an agent, told in neither dialect. */
 export interface Conversation {
