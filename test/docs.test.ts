@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { z } from 'zod';
+import { ALL_DIALECTS } from '../src/dialects/registry.ts';
 import { commandSchema, environmentSchema } from '../src/config/environment.ts';
 import { fileSchema } from '../src/config/file.ts';
 import { loadConfig } from '../src/config/load.ts';
@@ -189,7 +190,7 @@ describe('.env.example', () => {
 describe('docs/api.md', () => {
   test('has the headers that the gateway reads and sends', () => {
     const used = new Set<string>();
-    for (const [, text] of sourceTexts('src/gateway'))
+    for (const [, text] of sourceTexts('src'))
       for (const match of text.matchAll(/(?:['`]|\\n)(x-tokenrouter-[a-z-]+)/g)) used.add(match[1]!);
     const documented = ['request header', 'answer header'].flatMap((heading) =>
       cellsOf(apiText, heading).map((row) => code(row[heading])),
@@ -199,7 +200,9 @@ describe('docs/api.md', () => {
 
   test('has the paths that the gateway serves', () => {
     const server = read('src/gateway/server.ts');
-    const served = [...server.matchAll(/router\.(?:add|chat)\('(\/[^']*)'/g)].map((match) => match[1]!);
+    const served = Array.from(server.matchAll(/router\.add\('(\/[^']*)'/g), (match) => match[1]!).concat(
+      ALL_DIALECTS.flatMap(({ clientPaths }) => [...clientPaths.call, ...clientPaths.countTokens]),
+    );
     const documented = cellsOf(apiText, 'route').map((row) => code(row['route']).split(' ')[1]!);
     const covered = (path: string): boolean =>
       path === '/admin/*'

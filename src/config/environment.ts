@@ -86,7 +86,6 @@ export const environmentSchema = z.object({
   DEDUP_TTL: withDefault(duration, '2m'),
   DEDUP_SCOPE: withDefault(z.enum(['key', 'global'], { error: 'must be key or global' }), 'key'),
   TOOL_SORT_ENABLED: withDefault(boolean, 'true'),
-  TOOL_ORDER: withDefault(z.enum(['sorted'], { error: 'must be sorted' }), 'sorted'),
   MAX_BODY_BYTES: withDefault(size, '32MiB'),
   BODY_TIMEOUT: withDefault(duration, '60s'),
   BODIES_MAX_BYTES: withDefault(size, '1GiB'),
@@ -108,23 +107,28 @@ export const environmentSchema = z.object({
   UPSTREAM_FIRST_BYTE_TIMEOUT: withDefault(duration, '5m'),
   UPSTREAM_IDLE_TIMEOUT: withDefault(duration, '60s'),
   UPSTREAM_TOTAL_TIMEOUT: withDefault(duration, '15m'),
-  DB_MAX_OPEN_CONNS: withDefault(integer(1, 10_000), '10'),
-  DB_MAX_IDLE_CONNS: withDefault(integer(0, 10_000), '2'),
-  DB_CONN_MAX_LIFETIME: withDefault(duration, '30m'),
   AUTH_CACHE_TTL: withDefault(duration, '5m'),
   PROXY_MAX_IDLE_CONNS: withDefault(integer(0, 1_000_000), '4096'),
   PROXY_MAX_IDLE_CONNS_PER_HOST: withDefault(integer(0, 1_000_000), '1024'),
   PROXY_MAX_CONNS_PER_HOST: withDefault(integer(0, 1_000_000), '0'),
   PROXY_IDLE_CONN_TIMEOUT: withDefault(duration, '90s'),
-  LEDGER_SYNC: withDefault(
-    z.enum(['interval', 'always'], { error: 'must be interval or always' }),
-    'interval',
-  ),
-  LEDGER_SYNC_INTERVAL: withDefault(duration, '100ms'),
   HTTP_PROXY: optional(httpUrl),
   HTTPS_PROXY: optional(httpUrl),
   NO_PROXY: optional(z.string()),
 });
+
+/**
+ * Variables that will have an effect once what they steer is built. Set, they are warned of: better said than found out. The only
+ * value of TOOL_ORDER so far is what is done anyway; another one is a fault ({@link loadConfig}).
+ */
+export const NOT_IN_USE = [
+  'DB_MAX_OPEN_CONNS',
+  'DB_MAX_IDLE_CONNS',
+  'DB_CONN_MAX_LIFETIME',
+  'LEDGER_SYNC',
+  'LEDGER_SYNC_INTERVAL',
+  'TOOL_ORDER',
+] as const;
 
 export type Environment = z.output<typeof environmentSchema>;
 

@@ -26,6 +26,22 @@ function faults(variables: Record<string, string>): readonly string[] {
 }
 
 describe('configuration', () => {
+  test('names what is set and has no effect yet, and refuses an order of tools that is not built', () => {
+    const { notInUse } = loadConfig({
+      LEDGER_SYNC: 'always',
+      DB_MAX_OPEN_CONNS: '5',
+      TOOL_ORDER: 'sorted',
+      LEDGER_SYNC_INTERVAL: '',
+    });
+    expect(notInUse.toSorted((one, other) => one.localeCompare(other))).toEqual([
+      'DB_MAX_OPEN_CONNS',
+      'LEDGER_SYNC',
+      'TOOL_ORDER',
+    ]);
+    expect(loadConfig({}).notInUse).toEqual([]);
+    expect(() => loadConfig({ TOOL_ORDER: 'client' })).toThrow('TOOL_ORDER');
+  });
+
   test('nothing set: the documented defaults, frozen to the bottom', () => {
     const config = loadConfig({});
     expect(config.env).toMatchObject({
@@ -40,7 +56,6 @@ describe('configuration', () => {
       GLOBAL_CONCURRENT_LIMIT: 10_000,
       UPSTREAM_FIRST_BYTE_TIMEOUT: 300_000,
       AUTH_CACHE_TTL: 300_000,
-      LEDGER_SYNC_INTERVAL: 100,
     });
     expect(config.routing.providers).toEqual([]);
     expect(Object.isFrozen(config.env)).toBe(true);

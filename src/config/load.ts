@@ -6,7 +6,7 @@ import {
   type ProviderSettings,
   type RoutingSettings,
 } from '../providers/registry.ts';
-import { environmentSchema, HEADER_TEXT, type Environment } from './environment.ts';
+import { environmentSchema, HEADER_TEXT, NOT_IN_USE, type Environment } from './environment.ts';
 import { fileSchema, type ConfigFile } from './file.ts';
 import { selfReferences } from './self-reference.ts';
 
@@ -14,6 +14,8 @@ import { selfReferences } from './self-reference.ts';
 export interface Config {
   readonly env: Readonly<Environment>;
   readonly routing: RoutingSettings;
+  /** Names of variables that are set and have no effect yet. */
+  readonly notInUse: readonly string[];
   /** `make dev`: loopback admin without a token, bundled simulator when there is no vendor. */
   readonly dev: boolean;
 }
@@ -190,10 +192,13 @@ export function loadConfig(variables: Variables, options: { readonly dev?: boole
   if (env.DATABASE_URL !== undefined) {
     faults.push('DATABASE_URL: PostgreSQL storage is not built yet; unset it to use SQLite in DATA_DIR');
   }
+  if (!['', 'sorted', undefined].includes(variables['TOOL_ORDER']))
+    faults.push('TOOL_ORDER: must be sorted; no other order is built yet');
   if (faults.length > 0) throw new ConfigError(faults);
   return deepFreeze({
     env,
     routing,
+    notInUse: NOT_IN_USE.filter((name) => (variables[name] ?? '') !== ''),
     dev: options.dev ?? false,
   });
 }
