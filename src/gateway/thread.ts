@@ -272,7 +272,7 @@ export function startProxyThread(
         send({ type: 'invalidated', ack: message.ack });
         break;
       case 'admin-reply':
-        control.adminReply(message.id, message.status, message.body);
+        control.adminReply(message);
         break;
       case 'ready':
         if (!admission.closing) ready = { ready: message.ready, reason: message.reason };
