@@ -1,6 +1,6 @@
 import { round3 } from '../measure/statistics.ts';
 import type { Cell, Check } from '../scenarios/types.ts';
-import type { ScenarioRun } from './write.ts';
+import type { ScenarioRun } from './types.ts';
 
 /** A cell as text: three digits, or whole from a thousand on; tens of thousands set apart. What could not be measured is a dash. */
 export function formatCell(cell: Cell): string {

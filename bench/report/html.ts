@@ -1,7 +1,7 @@
 import type { Table } from '../scenarios/types.ts';
 import { formatCell, formatMeasured, INTRODUCTION, PROFILE, provenance } from './format.ts';
 import { escapeXml, renderPlot } from './svg.ts';
-import type { ScenarioRun } from './write.ts';
+import type { ScenarioRun } from './types.ts';
 
 const STYLE = `body{font:15px/1.5 system-ui,sans-serif;max-width:68rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;background:#fff}
 table{border-collapse:collapse;margin:.4rem 0 1.2rem;font-variant-numeric:tabular-nums}

@@ -1,6 +1,6 @@
 import type { Table } from '../scenarios/types.ts';
 import { formatCell, formatMeasured, INTRODUCTION, PROFILE, provenance } from './format.ts';
-import type { ScenarioRun } from './write.ts';
+import type { ScenarioRun } from './types.ts';
 
 const escape = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 

@@ -4,7 +4,7 @@ import { formatCell } from './format.ts';
 import { renderHtml } from './html.ts';
 import { renderMarkdown } from './markdown.ts';
 import { renderPlot } from './svg.ts';
-import type { ScenarioRun } from './write.ts';
+import type { ScenarioRun } from './types.ts';
 
 const run: ScenarioRun = {
   name: 'fixture',

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import type { ErrorCode } from '../errors/catalogue.ts';
 import type { UnclaimedReason } from '../shared/labels.ts';
+import { PeerHub } from '../shared/peer-hub.ts';
 import type { Answer, AnswerConsumer, AnswerMeta } from './answer.ts';
 import { ClaimTable } from './claim-table.ts';
 import { DedupTable, MAX_ATTEMPTS, type Lead } from './dedup-table.ts';
@@ -37,13 +38,14 @@ class Client implements AnswerConsumer {
 
 interface Side {
   readonly table: DedupTable;
+  readonly hub: PeerHub;
   readonly unclaimed: UnclaimedReason[];
   readonly budget: Float64Array;
 }
 
-const open: DedupTable[] = [];
+const open: { close(): void }[] = [];
 afterEach(() => {
-  for (const table of open.splice(0)) table.close();
+  for (const one of open.splice(0)) one.close();
 });
 
 /** Tables of as many threads, linked to each other, on one claim table. */
@@ -52,21 +54,23 @@ function tables(count: number, clock = { ms: 0 }): { sides: Side[]; words: Uint3
   const sides = Array.from({ length: count }, (_, index): Side => {
     const unclaimed: UnclaimedReason[] = [];
     const budget = new Float64Array(count);
+    const hub = new PeerHub();
     const table = new DedupTable({
       claims: new ClaimTable(words, index + 1),
+      peers: hub,
       budget: new ReplayBudget(budget, index),
       ttlMs: 1_000,
       now: () => clock.ms,
       onUnclaimed: (reason) => unclaimed.push(reason),
     });
-    open.push(table);
-    return { table, unclaimed, budget };
+    open.push(table, hub);
+    return { table, hub, unclaimed, budget };
   });
   for (let one = 0; one < count; one++) {
     for (let other = one + 1; other < count; other++) {
       const { port1, port2 } = new MessageChannel();
-      sides[one]!.table.addPeer(other + 1, port1);
-      sides[other]!.table.addPeer(one + 1, port2);
+      sides[one]!.hub.add(other + 1, port1);
+      sides[other]!.hub.add(one + 1, port2);
     }
   }
   return { sides, words };
@@ -187,7 +191,7 @@ describe('DedupTable', () => {
     const { sides, words } = tables(1);
     const { port1, port2 } = new MessageChannel();
     // Nobody listens at the other end.
-    sides[0]!.table.addPeer(7, port1);
+    sides[0]!.hub.add(7, port1);
     new ClaimTable(words, 7).claim(HASH);
     const client = new Client();
     follow(sides[0]!).attach(client);
@@ -236,12 +240,12 @@ describe('DedupTable', () => {
     const begun = new Client();
     follow(sides[2]!).attach(begun);
     await until(() => sides[0]!.table.sizes.remote === 2);
-    sides[1]!.table.onPeerDead(1);
+    sides[1]!.hub.dead(1);
     expect(await waiting.ended.promise).toBe('gone:false');
     leader.answer.head(HEAD);
     leader.answer.append(Buffer.from('x'));
     await until(() => begun.text === 'x');
-    sides[2]!.table.onPeerDead(1);
+    sides[2]!.hub.dead(1);
     expect(await begun.ended.promise).toBe('error:upstream_closed');
     let abandoned = false;
     leader.answer.producer = {
@@ -250,8 +254,8 @@ describe('DedupTable', () => {
         abandoned = true;
       },
     };
-    sides[0]!.table.onPeerDead(2);
-    sides[0]!.table.onPeerDead(3);
+    sides[0]!.hub.dead(2);
+    sides[0]!.hub.dead(3);
     expect(sides[0]!.table.sizes.remote).toBe(0);
     expect(abandoned).toBe(true);
   });

@@ -1,9 +1,16 @@
 import type { UnclaimedReason } from '../shared/labels.ts';
+import type { Peer, PeerHub, PeerListener } from '../shared/peer-hub.ts';
 import { type Chained, HashTable, SERIAL, TEXT } from '../std/hash-table.ts';
 import { Answer, type AnswerOwner, type AnswerProducer } from './answer.ts';
 import type { ClaimTable } from './claim-table.ts';
 import { FULL_HASH, hashOfText, textOfHash } from './full-hash.ts';
-import { RemoteConsumer, type PeerMessage, type ToFollower, type ToLeader } from './peer-protocol.ts';
+import {
+  DEDUP_MESSAGES,
+  RemoteConsumer,
+  type DedupMessage,
+  type ToFollower,
+  type ToLeader,
+} from './peer-protocol.ts';
 import type { ReplayBudget } from './replay-budget.ts';
 
 /** This request calls the vendor and fills `answer`. */
@@ -31,6 +38,8 @@ const UNCLAIMED = -1;
 
 export interface DedupOptions {
   readonly claims: ClaimTable;
+  /** Where the calls of other threads are followed. */
+  readonly peers: PeerHub;
   readonly budget: ReplayBudget;
   /** A call that has run for longer can no longer be joined. */
   readonly ttlMs: number;
@@ -97,8 +106,7 @@ class Unshared implements Lead {
 interface Followed extends AnswerOwner, AnswerProducer, Chained<Uint8Array, Followed> {
   readonly answer: Answer;
   readonly id: number;
-  readonly incarnation: number;
-  readonly port: MessagePort;
+  readonly peer: Peer;
   readonly timer: ReturnType<typeof setTimeout>;
   /** Bytes that came while no client here could take any; acknowledged once one can. */
   unacknowledged: number;
@@ -130,12 +138,11 @@ class Ticket implements Chained<number, Ticket> {
  *
  * However many requests of the asking thread want the call, it follows once; they share the follower's Answer.
  */
-export class DedupTable {
+export class DedupTable implements PeerListener<DedupMessage> {
   readonly #options: DedupOptions;
   readonly #led = new HashTable<Uint8Array, Led>(FULL_HASH);
   readonly #followed = new HashTable<Uint8Array, Followed>(FULL_HASH);
   readonly #tickets = new HashTable<number, Ticket>(SERIAL);
-  readonly #peers = new Map<number, MessagePort>();
   readonly #remote = new HashTable<string, RemoteConsumer>(TEXT);
   readonly #sweep: ReturnType<typeof setInterval>;
   #nextId = 1;
@@ -143,6 +150,7 @@ export class DedupTable {
   constructor(options: DedupOptions) {
     this.#options = options;
     this.#sweep = setInterval(() => this.expire(), SWEEP_MS);
+    options.peers.register<DedupMessage>(DEDUP_MESSAGES, this);
   }
 
   /** A call that is never shared. */
@@ -177,36 +185,30 @@ export class DedupTable {
       case 'unclaimed':
         return this.#unclaimed(hash, claim.reason);
       case 'join': {
-        const port = this.#peers.get(claim.incarnation);
-        return port === undefined
-          ? this.#unclaimed(hash, 'no_peer')
-          : this.#join(hash, claim.incarnation, port);
+        const peer = this.#options.peers.get(claim.incarnation);
+        return peer === null ? this.#unclaimed(hash, 'no_peer') : this.#join(hash, peer);
       }
       default:
         return claim satisfies never;
     }
   }
 
-  /** Another proxy thread; `port` leads to its table. */
-  addPeer(incarnation: number, port: MessagePort): void {
-    this.#peers.set(incarnation, port);
-    // Not `on`: a port that came by message has it only where node:worker_threads was loaded.
-    port.onmessage = (event: MessageEvent<PeerMessage>) => this.#receive(incarnation, port, event.data);
+  onMessage(from: Peer, message: DedupMessage): void {
+    if (message.t === 'join' || message.t === 'taken' || message.t === 'leave') this.#serve(from, message);
+    else this.#follow(message);
   }
 
   /** A thread died: who has had no byte of its answers looks up again, the others end with an error. */
   onPeerDead(incarnation: number): void {
-    this.#peers.get(incarnation)?.close();
-    this.#peers.delete(incarnation);
     for (const { followed } of this.#tickets.items()) {
-      if (followed.incarnation !== incarnation) continue;
+      if (followed.peer.incarnation !== incarnation) continue;
       this.#forget(followed);
       const { answer } = followed;
       if (answer.begun) answer.fail('upstream_closed', 'The thread that led this call has ended.');
       else answer.gone();
     }
     for (const consumer of this.#remote.items()) {
-      if (consumer.incarnation !== incarnation) continue;
+      if (consumer.peer.incarnation !== incarnation) continue;
       this.#remote.remove(consumer);
       consumer.detach();
     }
@@ -226,7 +228,6 @@ export class DedupTable {
     clearInterval(this.#sweep);
     for (const led of this.#led.items()) this.release(led);
     for (const { followed } of this.#tickets.items()) clearTimeout(followed.timer);
-    for (const port of this.#peers.values()) port.close();
   }
 
   #unclaimed(key: Uint8Array, reason: UnclaimedReason): Lead {
@@ -251,7 +252,7 @@ export class DedupTable {
     led.answer.closeToJoiners();
   }
 
-  #join(key: Uint8Array, incarnation: number, port: MessagePort): Follow {
+  #join(key: Uint8Array, peer: Peer): Follow {
     const id = this.#nextId++;
     const answer = new Answer(this.#options.budget);
     const timer = setTimeout(() => {
@@ -265,8 +266,7 @@ export class DedupTable {
       key,
       nextInBucket: null,
       id,
-      incarnation,
-      port,
+      peer,
       timer,
       unacknowledged: 0,
       wanted: true,
@@ -285,12 +285,12 @@ export class DedupTable {
     answer.producer = followed;
     this.#followed.add(followed);
     this.#tickets.add(new Ticket(followed));
-    send(port, { t: 'join', id, hash: textOfHash(key) });
+    send(peer, { t: 'join', id, hash: textOfHash(key) });
     return { role: 'follower', answer };
   }
 
   #leave(followed: Followed): void {
-    send(followed.port, { t: 'leave', id: followed.id });
+    send(followed.peer, { t: 'leave', id: followed.id });
     this.#forget(followed);
   }
 
@@ -305,14 +305,8 @@ export class DedupTable {
   #acknowledge(followed: Followed, bytes: number): void {
     followed.unacknowledged += bytes;
     if (!followed.wanted || followed.unacknowledged === 0) return;
-    send(followed.port, { t: 'taken', id: followed.id, bytes: followed.unacknowledged });
+    send(followed.peer, { t: 'taken', id: followed.id, bytes: followed.unacknowledged });
     followed.unacknowledged = 0;
-  }
-
-  #receive(incarnation: number, port: MessagePort, message: PeerMessage): void {
-    if (message.t === 'join' || message.t === 'taken' || message.t === 'leave') {
-      this.#serve(incarnation, port, message);
-    } else this.#follow(message);
   }
 
   /** The asking side. A reply that nobody waits for any more is dropped by its id. */
@@ -350,8 +344,8 @@ export class DedupTable {
   }
 
   /** The leading side. */
-  #serve(incarnation: number, port: MessagePort, message: ToLeader): void {
-    const key = RemoteConsumer.keyOf(incarnation, message.id);
+  #serve(from: Peer, message: ToLeader): void {
+    const key = RemoteConsumer.keyOf(from, message.id);
     switch (message.t) {
       case 'taken':
         this.#remote.get(key)?.taken(message.bytes);
@@ -366,13 +360,11 @@ export class DedupTable {
       case 'join': {
         const led = this.#led.get(hashOfText(message.hash));
         if (led === null || !led.answer.joinable) {
-          send(port, { t: 'gone', id: message.id });
+          send(from, { t: 'gone', id: message.id });
           break;
         }
-        send(port, { t: 'snapshot', id: message.id });
-        const consumer = new RemoteConsumer(incarnation, port, message.id, (over) =>
-          this.#remote.remove(over),
-        );
+        send(from, { t: 'snapshot', id: message.id });
+        const consumer = new RemoteConsumer(from, message.id, (over) => this.#remote.remove(over));
         this.#remote.add(consumer);
         consumer.cursor = led.answer.attach(consumer);
         break;
@@ -383,6 +375,6 @@ export class DedupTable {
   }
 }
 
-function send(port: MessagePort, message: PeerMessage): void {
-  port.postMessage(message);
+function send(peer: Peer, message: DedupMessage): void {
+  peer.send(message);
 }

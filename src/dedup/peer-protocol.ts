@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../errors/catalogue.ts';
+import type { Peer } from '../shared/peer-hub.ts';
 import type { Chained } from '../std/hash-table.ts';
 import type { AnswerConsumer, AnswerHead, AnswerMeta, Cursor } from './answer.ts';
 
@@ -18,7 +19,20 @@ export type ToFollower =
   | { readonly t: 'fail'; readonly id: number; readonly code: ErrorCode; readonly message: string }
   | { readonly t: 'gone'; readonly id: number };
 
-export type PeerMessage = ToLeader | ToFollower;
+export type DedupMessage = ToLeader | ToFollower;
+
+/** What the PeerHub hands to the DedupTable. */
+export const DEDUP_MESSAGES: Readonly<Record<DedupMessage['t'], true>> = {
+  join: true,
+  taken: true,
+  leave: true,
+  snapshot: true,
+  head: true,
+  bytes: true,
+  end: true,
+  fail: true,
+  gone: true,
+};
 
 /** Bytes a thread may have on their way to another before it waits for them to be taken. */
 const WINDOW_BYTES = 256 * 1024;
@@ -28,24 +42,22 @@ export class RemoteConsumer implements AnswerConsumer, Chained<string, RemoteCon
   /** {@link keyOf}. */
   readonly key: string;
   nextInBucket: RemoteConsumer | null = null;
-  readonly incarnation: number;
-  readonly #port: MessagePort;
+  readonly peer: Peer;
   readonly #id: number;
   readonly #over: (consumer: RemoteConsumer) => void;
   #cursor: Cursor | null = null;
   #onTheWay = 0;
 
-  constructor(incarnation: number, port: MessagePort, id: number, over: (consumer: RemoteConsumer) => void) {
-    this.key = RemoteConsumer.keyOf(incarnation, id);
-    this.incarnation = incarnation;
-    this.#port = port;
+  constructor(peer: Peer, id: number, over: (consumer: RemoteConsumer) => void) {
+    this.key = RemoteConsumer.keyOf(peer, id);
+    this.peer = peer;
     this.#id = id;
     this.#over = over;
   }
 
   /** Ids are the asking thread's own. */
-  static keyOf(incarnation: number, id: number): string {
-    return `${incarnation}:${id}`;
+  static keyOf(peer: Peer, id: number): string {
+    return `${peer.incarnation}:${id}`;
   }
 
   set cursor(cursor: Cursor) {
@@ -90,6 +102,6 @@ export class RemoteConsumer implements AnswerConsumer, Chained<string, RemoteCon
   }
 
   #send(message: ToFollower): void {
-    this.#port.postMessage(message);
+    this.peer.send(message);
   }
 }

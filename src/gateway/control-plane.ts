@@ -1,9 +1,10 @@
 import { mayAdminister, type AdminAccess } from '../admin/access.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { AdminCall } from '../primary/messages.ts';
+import type { AdminCall, ToProxy } from '../primary/messages.ts';
 import type { Scrape, Scraped } from '../telemetry/thread.ts';
 import type { Incoming } from '../server/incoming.ts';
 import { fieldLine } from '../http1/fields.ts';
+import { PortCalls } from '../std/port-calls.ts';
 import { JSON_TYPE, jsonAnswer, type WholeAnswer } from './answers.ts';
 import { wholeBody } from './body.ts';
 import { isLocal } from './local-trust.ts';
@@ -29,11 +30,15 @@ export interface ControlPlaneOptions {
   readonly ready: () => { readonly ready: boolean; readonly reason: string };
 }
 
-interface Waiting {
-  readonly resolve: (answer: WholeAnswer) => void;
-  readonly reject: (error: GatewayError) => void;
-  readonly timer: ReturnType<typeof setTimeout>;
-}
+type AdminReply = Pick<Extract<ToProxy, { readonly type: 'admin-reply' }>, 'id' | 'status' | 'body'>;
+
+const BOUNDS = {
+  maxWaiting: MAX_WAITING,
+  deadlineMs: REPLY_TIMEOUT_MS,
+  crowded: () =>
+    new GatewayError('too_many_requests_in_flight', 'Too many control calls wait.', { retryAfterS: 1 }),
+  overdue: () => new GatewayError('storage_unavailable', 'The control thread did not answer in time.'),
+};
 
 /**
  * What a proxy thread cannot answer itself: admin calls go to the primary, scrapes to the metrics thread.
@@ -41,24 +46,20 @@ interface Waiting {
  */
 export class ControlPlane {
   readonly #options: ControlPlaneOptions;
-  readonly #waiting = new Map<number, Waiting>();
-  #metrics: MessagePort;
+  readonly #admin: PortCalls<AdminCall, AdminReply>;
+  readonly #metrics: PortCalls<Scrape, Scraped>;
   #scrape: Promise<WholeAnswer> | null = null;
-  /** Number of the question that {@link #scrape} waits for. */
-  #scrapeId = 0;
-  #nextId: number;
 
   constructor(options: ControlPlaneOptions) {
     this.#options = options;
-    this.#nextId = options.firstId;
-    this.#metrics = this.#listen(options.metrics);
+    const { firstId } = options;
+    this.#admin = new PortCalls<AdminCall, AdminReply>(options.send, { ...BOUNDS, firstId });
+    this.#metrics = new PortCalls<Scrape, Scraped>(options.metrics, { ...BOUNDS, firstId });
   }
 
   /** A new metrics thread: it is asked what the old one has not answered. */
   reconnectMetrics(port: MessagePort): void {
-    this.#metrics.close();
-    this.#metrics = this.#listen(port);
-    if (this.#scrape !== null) port.postMessage({ id: this.#scrapeId } satisfies Scrape);
+    this.#metrics.reconnect(port, 'again');
   }
 
   readiness(): WholeAnswer {
@@ -68,12 +69,12 @@ export class ControlPlane {
 
   /** Prometheus text. Whoever asks while it is being made gets the same. */
   scrape(): Promise<WholeAnswer> {
-    this.#scrape ??= this.#ask((id) => {
-      this.#scrapeId = id;
-      this.#metrics.postMessage({ id } satisfies Scrape);
-    }).finally(() => {
-      this.#scrape = null;
-    });
+    this.#scrape ??= this.#metrics
+      .ask((id) => ({ id }))
+      .then(({ text }): WholeAnswer => ({ status: 200, fields: PROMETHEUS_TYPE, body: text }))
+      .finally(() => {
+        this.#scrape = null;
+      });
     return this.#scrape;
   }
 
@@ -85,54 +86,27 @@ export class ControlPlane {
     if (!mayAdminister(access, fields.get('authorization'), access.trustLocal && isLocal(request)))
       throw new GatewayError('admin_token_invalid', NO_TOKEN + (access.trustLocal ? NOT_LOCAL : ''));
     const body = await wholeBody(request, MAX_ADMIN_BODY_BYTES);
-    const answer = await this.#ask((id) =>
-      this.#options.send({
-        type: 'admin',
-        id,
-        method: method === 'HEAD' ? 'GET' : method,
-        path,
-        body,
-      }),
-    );
-    return { ...answer, fields: answer.fields + fieldLine('x-request-id', requestIdOf(fields)) };
+    const reply = await this.#admin.ask((id) => ({
+      type: 'admin',
+      id,
+      method: method === 'HEAD' ? 'GET' : method,
+      path,
+      body,
+    }));
+    return {
+      status: reply.status,
+      fields: JSON_TYPE + fieldLine('x-request-id', requestIdOf(fields)),
+      body: reply.body,
+    };
   }
 
-  adminReply(id: number, status: number, body: string): void {
-    this.#settle(id, { status, fields: JSON_TYPE, body });
+  adminReply(reply: AdminReply): void {
+    this.#admin.settle(reply);
   }
 
   close(): void {
-    this.#metrics.close();
-  }
-
-  #listen(port: MessagePort): MessagePort {
-    port.onmessage = ({ data: { id, text } }: MessageEvent<Scraped>) =>
-      this.#settle(id, { status: 200, fields: PROMETHEUS_TYPE, body: text });
-    return port;
-  }
-
-  #ask(send: (id: number) => void): Promise<WholeAnswer> {
-    if (this.#waiting.size >= MAX_WAITING) {
-      throw new GatewayError('too_many_requests_in_flight', 'Too many control calls wait.', {
-        retryAfterS: 1,
-      });
-    }
-    const id = this.#nextId++;
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#waiting.delete(id);
-        reject(new GatewayError('storage_unavailable', 'The control thread did not answer in time.'));
-      }, REPLY_TIMEOUT_MS);
-      this.#waiting.set(id, { resolve, reject, timer });
-      send(id);
-    });
-  }
-
-  #settle(id: number, answer: WholeAnswer): void {
-    const waiting = this.#waiting.get(id);
-    if (waiting === undefined) return;
-    this.#waiting.delete(id);
-    clearTimeout(waiting.timer);
-    waiting.resolve(answer);
+    const stopping = (): GatewayError => new GatewayError('shutting_down', 'The gateway is stopping.');
+    this.#metrics.close(stopping);
+    this.#admin.close(stopping);
   }
 }

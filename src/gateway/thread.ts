@@ -16,6 +16,7 @@ import { PreparerClient } from '../preparer/client.ts';
 import { ProviderRegistry } from '../providers/registry.ts';
 import type { ControlThread } from '../shared/memory-map.ts';
 import { WorkerMetrics } from '../shared/counters.ts';
+import { PeerHub } from '../shared/peer-hub.ts';
 import { STAGE_LABELS, UNCLAIMED_REASONS } from '../shared/labels.ts';
 import { ownThreadId } from '../shared/thread-clock.ts';
 import { StorageClient } from '../storage/client.ts';
@@ -111,8 +112,10 @@ export function startProxyThread(
     log.error({ err: error }, 'the handling of an answer failed'),
   );
   const budget = new ReplayBudget(memory.replayBytes, worker);
+  const peers = new PeerHub();
   const dedup = new DedupTable({
     claims: new ClaimTable(memory.claims, start.incarnation),
+    peers,
     budget,
     ttlMs: env.DEDUP_TTL,
     now,
@@ -197,7 +200,7 @@ export function startProxyThread(
     metrics: (port) => control.reconnectMetrics(port),
     preparer: (port) => preparer.connect(port),
   };
-  for (const peer of start.peers) dedup.addPeer(peer.incarnation, peer.port);
+  for (const peer of start.peers) peers.add(peer.incarnation, peer.port);
   const server = serve({
     host: env.HOST,
     port: start.port,
@@ -247,6 +250,7 @@ export function startProxyThread(
     clearInterval(beat);
     transports.close();
     dedup.close();
+    peers.close();
     storage.close();
     preparer.close();
     control.close();
@@ -258,10 +262,10 @@ export function startProxyThread(
       case 'start':
         break;
       case 'peer':
-        dedup.addPeer(message.peer.incarnation, message.peer.port);
+        peers.add(message.peer.incarnation, message.peer.port);
         break;
       case 'peer-dead':
-        dedup.onPeerDead(message.incarnation);
+        peers.dead(message.incarnation);
         break;
       case 'reconnect':
         connect[message.to](message.port);
@@ -272,7 +276,7 @@ export function startProxyThread(
         send({ type: 'invalidated', ack: message.ack });
         break;
       case 'admin-reply':
-        control.adminReply(message.id, message.status, message.body);
+        control.adminReply(message);
         break;
       case 'ready':
         if (!admission.closing) ready = { ready: message.ready, reason: message.reason };

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
-import { BlockChain, type ChainState } from './block-chain.ts';
+import { BlockChain } from './block-chain.ts';
+import type { ChainState } from './envelope.ts';
 
 function chained(...blocks: readonly string[]): string {
   const chain = new BlockChain();

@@ -1,14 +1,8 @@
-import type { Envelope } from './envelope.ts';
+import type { ChainState, Envelope } from './envelope.ts';
 
 /** Odd constants of MurmurHash3's finalizers: every bit of what is mixed reaches every bit of the result. */
 const MIX_A = 0x85ebca6b;
 const MIX_B = 0xc2b2ae35;
-
-/** A chain as it stood, to go on from there. */
-export interface ChainState {
-  readonly low: number;
-  readonly high: number;
-}
 
 /**
  * A 64-bit hash of a row of blocks that can be taken further block by block: `chain' = mix(chain, h(block))`, h = xxHash3,

@@ -5,9 +5,14 @@ import type { DialectId, ModelRoute } from '../providers/types.ts';
 import { JsonDocument } from '../std/json/document.ts';
 import { IntList } from '../std/json/int-list.ts';
 import { CanonicalWriter } from '../std/json/writer.ts';
-import type { ChainState } from './block-chain.ts';
 import { Edits } from './edits.ts';
 import { Spans } from './spans.ts';
+
+/** A block chain as it stood, to go on from there. */
+export interface ChainState {
+  readonly low: number;
+  readonly high: number;
+}
 
 /** What the caller knows of a request besides its body. */
 export interface PipelineInput {

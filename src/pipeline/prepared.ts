@@ -1,8 +1,8 @@
 import type { InputSize } from '../billing/estimate.ts';
 import { inputSizeOf } from '../dialects/input-size.ts';
 import type { DialectId, ModelRoute } from '../providers/types.ts';
-import { hex64, type ChainState } from './block-chain.ts';
-import type { Envelope } from './envelope.ts';
+import { hex64 } from './block-chain.ts';
+import type { ChainState, Envelope } from './envelope.ts';
 
 /** What a request is once every stage has seen it, but for where it goes: plain data, which another thread can be given. */
 export interface PreparedFields {

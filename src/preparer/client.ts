@@ -26,6 +26,9 @@ export interface Preparation<Result> {
  *
  * What waits lies here, so that a preparer that ends takes no more than one body of each proxy thread with it, and one key's bodies
  * do not wait for all of another's. The queues are bounded by the memory that bodies may take.
+ *
+ * Not `PortCalls`: the deadline runs from the queue on, and the next body's turn comes with the reply even where nobody waits for
+ * this one any more.
  */
 export class PreparerClient {
   readonly #deadlineMs: number;

@@ -3,7 +3,7 @@ import type { Config } from '../config/load.ts';
 import type { ControlThread, SharedMemory } from '../shared/memory-map.ts';
 import type { Capacity } from './descriptors.ts';
 
-/** Another proxy thread as a new one learns of it: where its claims can be followed. */
+/** Another proxy thread as a new one learns of it, for its PeerHub. */
 export interface PeerDescription {
   readonly incarnation: number;
   readonly port: MessagePort;

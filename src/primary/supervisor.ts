@@ -1,12 +1,12 @@
 import type { AdminAccess } from '../admin/access.ts';
 import type { Config } from '../config/load.ts';
-import { ClaimTable } from '../dedup/claim-table.ts';
 import type { FromPreparer, ToPreparer } from '../preparer/thread.ts';
-import { heartbeatOf, releaseWorker, type ControlThread, type SharedMemory } from '../shared/memory-map.ts';
+import { heartbeatOf, type ControlThread, type SharedMemory } from '../shared/memory-map.ts';
 import { isRunnable, threadCpuMs } from '../shared/thread-clock.ts';
 import type { FromStorage, ToStorage } from '../storage/thread.ts';
 import type { Log } from '../telemetry/logging.ts';
 import type { FromMetrics, ToMetrics } from '../telemetry/thread.ts';
+import { giveBack } from './dead-thread.ts';
 import type { Capacity } from './descriptors.ts';
 import { KeyInvalidation } from './key-invalidation.ts';
 import type { AdminCall, FromProxy, ToProxy } from './messages.ts';
@@ -69,7 +69,7 @@ interface Proxy {
  * ```
  *  primary ──start(ports, memory)──► proxy i ◄──peer port──► proxy j        each proxy ◄─port─► storage, metrics, preparer
  *     │ every 250 ms: has each heartbeat moved?  no → terminate()
- *     └ on close of a proxy: sweep the claims of its incarnation → zero its gauges and holds → tell its peers
+ *     └ on close of a proxy: all that it held is given back (dead-thread.ts), then its successor starts
  *       on close of storage, metrics or preparer: its successor gets a new port from every proxy
  * ```
  */
@@ -351,12 +351,12 @@ export class Supervisor {
   }
 
   #onClose(proxy: Proxy): void {
-    const { memory } = this.#options;
     proxy.listening = false;
-    ClaimTable.sweep(memory.claims, proxy.incarnation);
-    releaseWorker(memory, proxy.worker);
-    this.#broadcast({ type: 'peer-dead', incarnation: proxy.incarnation });
-    this.#invalidation.gone(proxy.worker);
+    giveBack(proxy, {
+      memory: this.#options.memory,
+      tellPeers: (incarnation) => this.#broadcast({ type: 'peer-dead', incarnation }),
+      invalidation: this.#invalidation,
+    });
     proxy.onDrained?.(0);
     if (this.#starting !== null)
       this.#starting.failed(new Error(`proxy thread ${proxy.worker} died while starting`));

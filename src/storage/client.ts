@@ -1,3 +1,4 @@
+import { PortCalls } from '../std/port-calls.ts';
 import type { KeyChange, KeyRecord, NewKey } from './key-record.ts';
 import {
   DEADLINE_MS,
@@ -14,28 +15,20 @@ export class StorageTimeout extends Error {
   override readonly name = 'StorageTimeout';
 }
 
-interface Waiting {
-  readonly request: StorageRequest;
-  readonly resolve: (result: StorageResult) => void;
-  readonly reject: (error: Error) => void;
-  readonly timer: ReturnType<typeof setTimeout>;
-}
-
 /**
  * The storage thread seen from another one. Each call has a deadline; a late reply finds nobody and is dropped, but that a
  * change was made after all is told. After {@link reconnect} to a new storage thread, what still waits is asked again.
  */
 export class StorageClient {
-  readonly #deadlineMs: number;
-  #port: MessagePort;
-  readonly #waiting = new Map<number, Waiting>();
-  /** Changes whose callers have given up, by the id of their request. */
-  readonly #late = new Map<number, () => void>();
-  #nextId = 1;
+  readonly #calls: PortCalls<StorageRequest, StorageReply>;
 
   constructor(port: MessagePort, deadlineMs = DEADLINE_MS) {
-    this.#deadlineMs = deadlineMs;
-    this.#port = this.#listen(port);
+    this.#calls = new PortCalls<StorageRequest, StorageReply>(port, {
+      maxWaiting: MAX_WAITING,
+      deadlineMs,
+      crowded: () => new Error('too many storage calls wait'),
+      overdue: ({ call }) => new StorageTimeout(`storage did not answer ${call.op} within ${deadlineMs} ms`),
+    });
   }
 
   /** By the SHA-256 of the key, hexadecimal; gives it a place in the money table. */
@@ -71,55 +64,23 @@ export class StorageClient {
   }
 
   reconnect(port: MessagePort): void {
-    this.#port.close();
-    this.#port = this.#listen(port);
-    for (const { request } of this.#waiting.values()) port.postMessage(request);
-    // What the old thread has not told of by now, it never will.
-    const late = [...this.#late.values()];
-    this.#late.clear();
-    for (const tell of late) tell();
+    this.#calls.reconnect(port, 'again');
   }
 
   close(): void {
-    for (const waiting of this.#waiting.values()) {
-      clearTimeout(waiting.timer);
-      waiting.reject(new Error(`storage call ${waiting.request.call.op} was cut off by the stop`));
-    }
-    this.#waiting.clear();
-    this.#port.close();
+    this.#calls.close(({ call }) => new Error(`storage call ${call.op} was cut off by the stop`));
   }
 
-  #listen(port: MessagePort): MessagePort {
-    port.onmessage = (event: MessageEvent<StorageReply>) => this.#settle(event.data);
-    return port;
-  }
-
-  #ask(call: StorageCall, onLate?: () => void): Promise<StorageResult> {
-    if (this.#waiting.size >= MAX_WAITING) return Promise.reject(new Error('too many storage calls wait'));
-    const request: StorageRequest = { id: this.#nextId++, askedAtMs: Date.now(), call };
-    const { id } = request;
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#waiting.delete(id);
-        if (onLate !== undefined && this.#late.size < MAX_WAITING) this.#late.set(id, onLate);
-        reject(new StorageTimeout(`storage did not answer ${call.op} within ${this.#deadlineMs} ms`));
-      }, this.#deadlineMs);
-      this.#waiting.set(id, { request, resolve, reject, timer });
-      this.#port.postMessage(request);
-    });
-  }
-
-  #settle(reply: StorageReply): void {
-    const waiting = this.#waiting.get(reply.id);
-    if (waiting === undefined) {
-      const tell = this.#late.get(reply.id);
-      this.#late.delete(reply.id);
-      if (reply.ok) tell?.();
-      return;
-    }
-    this.#waiting.delete(reply.id);
-    clearTimeout(waiting.timer);
-    if (reply.ok) waiting.resolve(reply.result);
-    else waiting.reject(new Error(reply.message));
+  async #ask(call: StorageCall, onLate?: () => void): Promise<StorageResult> {
+    const reply = await this.#calls.ask(
+      (id) => ({ id, askedAtMs: Date.now(), call }),
+      onLate &&
+        ((late) => {
+          // No reply: the storage thread has died, and may have made the change before.
+          if (late === null || late.ok) onLate();
+        }),
+    );
+    if (!reply.ok) throw new Error(reply.message);
+    return reply.result;
   }
 }

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../../errors/catalogue.ts';
+import { PeerHub } from '../../shared/peer-hub.ts';
 import type { AnswerConsumer } from '../answer.ts';
 import { ClaimTable } from '../claim-table.ts';
 import { DedupTable, MAX_ATTEMPTS, type Lead } from '../dedup-table.ts';
@@ -31,6 +32,7 @@ export type FromModel = { readonly incarnation: number } & (
 
 declare const self: Worker;
 
+const hub = new PeerHub();
 let table: DedupTable;
 let incarnation = 0;
 const calls = new Map<number, Lead>();
@@ -91,19 +93,20 @@ self.onmessage = (event: MessageEvent<ToModel>): void => {
       ({ incarnation } = message);
       table = new DedupTable({
         claims: new ClaimTable(message.claims, incarnation),
+        peers: hub,
         budget: new ReplayBudget(message.budget, message.worker),
         ttlMs: 60_000,
         now: () => performance.now(),
         onUnclaimed: (reason) => tell({ t: 'unclaimed', reason }),
       });
-      for (const peer of message.peers) table.addPeer(peer.incarnation, peer.port);
+      for (const peer of message.peers) hub.add(peer.incarnation, peer.port);
       tell({ t: 'ready' });
       break;
     case 'peer':
-      table.addPeer(message.incarnation, message.port);
+      hub.add(message.incarnation, message.port);
       break;
     case 'peer-dead':
-      table.onPeerDead(message.incarnation);
+      hub.dead(message.incarnation);
       break;
     case 'ask':
       new Request(message.request, message.hash).lookUp();

@@ -1,5 +1,5 @@
 import { characterAt, CODE_POINT, compareInsides, LENGTH_SHIFT } from './characters.ts';
-import type { JsonDocument } from './document.ts';
+import type { StringsView } from './strings-view.ts';
 
 /** Keys of a smaller object are compared by hash pairwise, of a larger one by sorting the hashes. */
 const SMALL_OBJECT = 24;
@@ -26,7 +26,7 @@ export class DuplicateKeys {
   #words = new Uint32Array(0);
 
   /** The first key that is there for the second time, -1 when there is none. `end` is the node behind the object. */
-  find(document: JsonDocument, object: number, end: number): number {
+  find(document: StringsView, object: number, end: number): number {
     const hashes = this.#small;
     let keys = 0;
     for (let key = object + 1; key < end; key = document.next(key + 1)) {
@@ -46,13 +46,13 @@ export class DuplicateKeys {
   }
 
   /** Whether the object's key number `index` is the same as another one of its keys. */
-  #isThere(document: JsonDocument, object: number, index: number, key: number): boolean {
+  #isThere(document: StringsView, object: number, index: number, key: number): boolean {
     let at = object + 1;
     for (let left = index; left > 0; left--) at = document.next(at + 1);
     return sameText(document, at, key);
   }
 
-  #findAmongMany(document: JsonDocument, object: number, end: number): number {
+  #findAmongMany(document: StringsView, object: number, end: number): number {
     let words = this.#words;
     let keys = 0;
     for (let key = object + 1; key < end; key = document.next(key + 1)) {
@@ -69,7 +69,7 @@ export class DuplicateKeys {
    * The first key among those in `[from, to)` that is there for the second time, if it comes before `before`, else that. `again`: it is
    * the second hash by which they are told apart.
    */
-  #firstTwin(document: JsonDocument, from: number, to: number, again: boolean, before: number): number {
+  #firstTwin(document: StringsView, from: number, to: number, again: boolean, before: number): number {
     this.#sorted.subarray(from, to).sort();
     const words = this.#words;
     let found = before;
@@ -89,7 +89,7 @@ export class DuplicateKeys {
     return found;
   }
 
-  #firstTwinPairwise(document: JsonDocument, from: number, to: number, before: number): number {
+  #firstTwinPairwise(document: StringsView, from: number, to: number, before: number): number {
     const words = this.#words;
     for (let at = from + 1; at < to; at++) {
       const key = words[at * 2]!;
@@ -108,7 +108,7 @@ export class DuplicateKeys {
   }
 }
 
-const sameText = (document: JsonDocument, one: number, other: number): boolean =>
+const sameText = (document: StringsView, one: number, other: number): boolean =>
   compareInsides(
     document.bytes,
     document.start(one) + 1,
@@ -118,7 +118,7 @@ const sameText = (document: JsonDocument, one: number, other: number): boolean =
   ) === 0;
 
 /** HalfSipHash-1-3 (Aumasson, Bernstein: "SipHash", 2012) of the characters that a key decodes to, each as a word. */
-function secretHash(document: JsonDocument, key: number): number {
+function secretHash(document: StringsView, key: number): number {
   const { bytes } = document;
   const end = document.end(key) - 1;
   let v0 = SECRET_0;

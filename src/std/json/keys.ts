@@ -1,6 +1,6 @@
 import { BACKSLASH, SHORT_ESCAPES } from './bytes.ts';
 import { compareInsides } from './characters.ts';
-import type { JsonDocument } from './document.ts';
+import type { StringsView } from './strings-view.ts';
 import { codeUnit } from './escapes.ts';
 
 export const HASH_SEED = 0x811c9dc5 | 0;
@@ -84,7 +84,7 @@ export class KeyTable {
   }
 
   /** Index of the key's name in {@link names}, -1 when it is none of them. */
-  find(document: JsonDocument, key: number): number {
+  find(document: StringsView, key: number): number {
     const hash = document.keyHash(key);
     let slot = hash & this.#mask;
     for (;;) {
@@ -97,7 +97,7 @@ export class KeyTable {
 }
 
 /** Order of two string nodes by the UTF-16 code units they decode to (RFC 8785 §3.2.3): below, at or above zero. */
-export const compareStrings = (document: JsonDocument, one: number, other: number): number =>
+export const compareStrings = (document: StringsView, one: number, other: number): number =>
   compareInsides(
     document.bytes,
     document.start(one) + 1,
@@ -107,7 +107,7 @@ export const compareStrings = (document: JsonDocument, one: number, other: numbe
   );
 
 /** {@link compareStrings} by decoding: the plain twin. */
-export function compareStringsPlain(document: JsonDocument, one: number, other: number): number {
+export function compareStringsPlain(document: StringsView, one: number, other: number): number {
   const left = document.text(one);
   const right = document.text(other);
   return left < right ? -1 : left > right ? 1 : 0;
