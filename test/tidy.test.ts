@@ -45,9 +45,11 @@ function files(folder: string): string[] {
   });
 }
 
-function importsOf(path: string): string[] {
+const ANY_REFERENCE = /(?:from|import\(|import|new URL\()\s*'(\.{1,2}\/[^']+)'/g;
+
+function importsOf(path: string, kinds = ANY_REFERENCE): string[] {
   const text = readFileSync(join(ROOT, path), 'utf8');
-  const found = text.matchAll(/(?:from|import\(|import|new URL\()\s*'(\.{1,2}\/[^']+)'/g);
+  const found = text.matchAll(kinds);
   return [...found].map((match) => relative(ROOT, join(ROOT, dirname(path), match[1]!)));
 }
 
@@ -71,6 +73,27 @@ describe('tidy', () => {
         .map((target) => `${path} → ${target}`),
     );
     expect(wrong).toEqual([]);
+  });
+
+  test('no imports run in a circle, not even through types alone', () => {
+    // The entry of a thread, named by its URL, is no import.
+    const targets = new Map(
+      production.map((path) => [path, importsOf(path, /(?:from|import\()\s*'(\.{1,2}\/[^']+)'/g)]),
+    );
+    /** Files that have been left again, and those on the way to the one that is looked at. */
+    const done = new Set<string>();
+    const way: string[] = [];
+    const circles: string[] = [];
+    const visit = (path: string): void => {
+      if (way.includes(path)) circles.push([...way.slice(way.indexOf(path)), path].join(' → '));
+      if (done.has(path) || way.includes(path)) return;
+      way.push(path);
+      for (const target of targets.get(path) ?? []) visit(target);
+      way.pop();
+      done.add(path);
+    };
+    for (const path of targets.keys()) visit(path);
+    expect(circles).toEqual([]);
   });
 
   test('the source knows no tests, no benches, and workers only by URL', () => {
