@@ -6,6 +6,7 @@ import { answerConversion } from '../dialects/answer-conversions.ts';
 import { dialectOf } from '../dialects/registry.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Prepared } from '../pipeline/prepared.ts';
+import { chooseTarget, type Target } from '../routing/target.ts';
 import type { DedupRole } from '../shared/labels.ts';
 import type { ClientWatch, Incoming } from '../server/incoming.ts';
 import { fieldLine } from '../server/reply-head.ts';
@@ -43,8 +44,9 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
   readonly #bodyAtMs: number;
   #shared: boolean;
   #client: AnswerClient | null = null;
-  /** Where it leads: the call, and what is held for it in nano-USD. */
+  /** Where it leads: the call, where that goes, and what is held for it in nano-USD. */
   #lead: Lead | null = null;
+  #target: Target | null = null;
   #heldNanoUsd = 0;
   #role: DedupRole = 'off';
   #counted = false;
@@ -209,6 +211,8 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
     }
     this.#lead = lead;
     this.#heldNanoUsd = held;
+    const target = chooseTarget(provider, prepared.affinityHash);
+    this.#target = target;
     this.#count(role);
     const call = new VendorCall({
       keyId: this.#key.id,
@@ -224,7 +228,7 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
             nowS: Math.floor(wallClockMs() / 1_000),
           }
         : null,
-      origin: provider.origin,
+      origin: target.origin,
       price,
       inputSize: prepared.inputSize,
       stripUsage: prepared.usageAdded,
@@ -234,8 +238,8 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
     this.#attach(lead.answer);
     this.#waitFromMs = now();
     call.start(
-      transports.of(provider.origin),
-      heads.chat(prepared, prepared.bodyBytes, this.#meaning, this.#hops),
+      transports.of(target.origin),
+      heads.chat(target, prepared, this.#meaning, this.#hops),
       prepared.takeParts(),
     );
   }
@@ -258,7 +262,7 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
     providerLimit?.leave(this.#prepared.route.provider.id);
     quota.settle(this.#key.slot, this.#heldNanoUsd, outcome.costNanoUsd ?? 0);
     if (outcome.usage !== null) rates?.used(this.#key, tokensOf(outcome.usage), wallClockMs());
-    recorder.vendor(this.#prepared, outcome);
+    if (this.#target !== null) recorder.vendor(this.#target, this.#prepared.route.upstreamModel, outcome);
   }
 
   recalled(body: readonly Uint8Array[]): void {
