@@ -1,12 +1,7 @@
-import { holdNanoUsd } from '../billing/quota.ts';
-import { tokensOf } from '../billing/usage.ts';
 import type { AnswerHead, AnswerMeta } from '../dedup/answer.ts';
 import { DedupTable, MAX_ATTEMPTS, type Lead } from '../dedup/dedup-table.ts';
-import { answerConversion } from '../dialects/answer-conversions.ts';
-import { dialectOf } from '../dialects/registry.ts';
-import { GatewayError } from '../errors/gateway-error.ts';
+import type { GatewayError } from '../errors/gateway-error.ts';
 import type { Prepared } from '../pipeline/prepared.ts';
-import { chooseTarget, type Target } from '../routing/target.ts';
 import type { DedupRole } from '../shared/labels.ts';
 import type { ClientWatch, Incoming } from '../server/incoming.ts';
 import { fieldLine } from '../server/reply-head.ts';
@@ -16,19 +11,19 @@ import { authenticateAgain, checkModel, checkPassthrough, checkQuota } from './a
 import type { ChatDeps } from './chat.ts';
 import { AnswerClient, type ClientEvents } from './clients.ts';
 import type { KnownKey } from './key-cache.ts';
-import { VendorCall, type VendorCallOwner, type VendorOutcome } from './vendor-call.ts';
+import { LeadCall, type Beginner } from './lead-call.ts';
 
-const UNPRICED = 'no price is known for this model: its cost is not counted';
 /** Longest warning that goes into a header; some proxies refuse larger heads. */
 const MAX_WARNING_CHARACTERS = 1_024;
 const NO_WARNINGS: readonly string[] = [];
 
 /**
- * One request from dedup to its last byte: leads or follows a call, and is its client in either case.
+ * One client from dedup to its last byte: its place, what it was told, its timing. It follows a call, which it may have begun
+ * ({@link LeadCall}): that lives on without it.
  *
  * Driven by the answer's events; every way out goes through {@link #close}, once.
  */
-export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
+export class Exchange implements ClientEvents, ClientWatch, Beginner {
   readonly #request: Incoming;
   readonly requestId: string;
   #key: KnownKey;
@@ -44,10 +39,8 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
   readonly #bodyAtMs: number;
   #shared: boolean;
   #client: AnswerClient | null = null;
-  /** Where it leads: the call, where that goes, and what is held for it in nano-USD. */
-  #lead: Lead | null = null;
-  #target: Target | null = null;
-  #heldNanoUsd = 0;
+  /** The call it has begun. */
+  #begun: LeadCall | null = null;
   #role: DedupRole = 'off';
   #counted = false;
   #attempt = 0;
@@ -159,17 +152,36 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
     if (!this.#closed) this.#end(error, false);
   }
 
+  refused(error: GatewayError): void {
+    // Not the end of the answer, which says to look the call up again, but its own.
+    this.#client?.leave();
+    if (!this.#closed) this.#end(error, false);
+  }
+
+  warn(warning: string): void {
+    if (!this.#warnings.includes(warning)) this.#warnings = [...this.#warnings, warning];
+  }
+
+  vendorBegins(): void {
+    this.#count(this.#shared && this.#deps.dedup !== null ? 'leader' : 'off');
+    this.#waitFromMs = this.#deps.now();
+  }
+
+  vendorEnds(): void {
+    if (this.#waitToMs < 0) this.#waitToMs = this.#deps.now();
+  }
+
   #acquire(key: KnownKey): void {
     const { dedup, budget, keys } = this.#deps;
     this.#generation = keys.generation;
     if (key !== this.#key) this.#changed(key);
     if (!this.#shared || dedup === null) {
-      this.#call(DedupTable.unshared(budget), 'off');
+      this.#lead(DedupTable.unshared(budget));
       return;
     }
     const found = dedup.acquire(this.#prepared.fullHash, this.#attempt++);
     if (found.role === 'leader') {
-      this.#call(found, 'leader');
+      this.#lead(found);
       return;
     }
     this.#count('follower');
@@ -192,83 +204,23 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
     this.#client.follow(answer);
   }
 
-  /** The one that calls the vendor: money first, then the call. */
-  #call(lead: Lead, role: 'leader' | 'off'): void {
-    const { calls, dialect, prices, providerLimit, transports, heads, now, wallClockMs } = this.#deps;
-    const prepared = this.#prepared;
-    const { provider, upstreamModel } = prepared.route;
-    const price = prices.find(provider.id, upstreamModel);
-    if (price === null && !this.#warnings.includes(UNPRICED)) this.#warnings = [...this.#warnings, UNPRICED];
-    const held =
-      price === null ? 0 : holdNanoUsd(price, prepared.inputSize, prepared.maxOutputTokens, prepared.n);
-    try {
-      providerLimit?.enter(provider.id);
-      this.#hold(held);
-    } catch (thrown) {
-      // Its own limit: a follower may still have money, so it looks the call up again and leads.
-      lead.gone();
-      throw thrown;
-    }
-    this.#lead = lead;
-    this.#heldNanoUsd = held;
-    const target = chooseTarget(provider, prepared.affinityHash);
-    this.#target = target;
-    this.#count(role);
-    const call = new VendorCall({
-      keyId: this.#key.id,
-      calls,
-      answer: lead.answer,
-      dialect: dialectOf(provider.profile.dialect),
-      clientDialect: dialect,
-      conversion: answerConversion(dialect.id, provider.profile.dialect),
-      context: prepared.converted
-        ? {
-            model: prepared.model,
-            usageRequested: prepared.usageRequested,
-            nowS: Math.floor(wallClockMs() / 1_000),
-          }
-        : null,
-      origin: target.origin,
-      price,
-      inputSize: prepared.inputSize,
-      stripUsage: prepared.usageAdded,
-      wallClockMs,
-      owner: this,
-    });
+  /** Begins the call, and is its first client. */
+  #lead(lead: Lead): void {
+    const call = new LeadCall(
+      {
+        lead,
+        key: this.#key,
+        prepared: this.#prepared,
+        meaning: this.#meaning,
+        hops: this.#hops,
+        requestId: this.requestId,
+        deps: this.#deps,
+      },
+      this,
+    );
+    this.#begun = call;
     this.#attach(lead.answer);
-    this.#waitFromMs = now();
-    call.start(
-      transports.of(target.origin),
-      heads.chat(target, prepared, this.#meaning, this.#hops),
-      prepared.takeParts(),
-    );
-  }
-
-  #hold(amountNanoUsd: number): void {
-    const { quota, providerLimit } = this.#deps;
-    if (quota.tryHold(this.#key, amountNanoUsd)) return;
-    providerLimit?.leave(this.#prepared.route.provider.id);
-    throw new GatewayError(
-      'insufficient_quota',
-      'What is left of the quota of this API key does not cover this request beside those that run.',
-    );
-  }
-
-  settle(outcome: VendorOutcome): void {
-    if (this.#waitToMs < 0) this.#waitToMs = this.#deps.now();
-    this.#lead?.release();
-    this.#lead = null;
-    const { quota, rates, providerLimit, recorder, wallClockMs } = this.#deps;
-    providerLimit?.leave(this.#prepared.route.provider.id);
-    quota.settle(this.#key.slot, this.#heldNanoUsd, outcome.costNanoUsd ?? 0);
-    if (outcome.usage !== null) rates?.used(this.#key, tokensOf(outcome.usage), wallClockMs());
-    if (this.#target !== null) recorder.vendor(this.#target, this.#prepared.route.upstreamModel, outcome);
-  }
-
-  recalled(body: readonly Uint8Array[]): void {
-    this.#prepared.putBack(body);
-    // What it waited for was no answer.
-    this.#waitToMs = -1;
+    call.begin();
   }
 
   #count(role: DedupRole): void {
@@ -304,6 +256,7 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
   #close(status: number): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#begun?.beginnerLeft();
     this.#place.leave();
     const endedAtMs = this.#deps.now();
     const waitedMs =

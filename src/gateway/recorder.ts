@@ -5,7 +5,7 @@ import type { Target } from '../routing/target.ts';
 import type { WorkerMetrics } from '../shared/counters.ts';
 import type { DedupRole, RejectedReason, TokenKind } from '../shared/labels.ts';
 import { DEDUP_ROLES, REJECTED_REASONS, TOKEN_KINDS } from '../shared/labels.ts';
-import type { VendorOutcome } from './vendor-call.ts';
+import type { VendorOutcome } from './lead-call.ts';
 
 const kind = (name: TokenKind): number => TOKEN_KINDS.indexOf(name);
 const INPUT = kind('input');
