@@ -189,19 +189,19 @@ class Arrival {
   #exchange(key: KnownKey, place: Place, prepared: Prepared, meaning: string, bodyAtMs: number): void {
     checkModel(key, prepared.model);
     place.settle(prepared.stream);
-    const exchange = new Exchange(
-      this.#request,
-      this.#requestId,
+    const exchange = new Exchange({
+      request: this.#request,
+      requestId: this.#requestId,
       key,
-      this.#generation,
+      generation: this.#generation,
       prepared,
       meaning,
-      this.#hops,
+      hops: this.#hops,
       place,
-      this.#deps,
-      this.#startedAtMs,
+      deps: this.#deps,
+      startedAtMs: this.#startedAtMs,
       bodyAtMs,
-    );
+    });
     exchange.run();
   }
 

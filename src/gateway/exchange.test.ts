@@ -18,24 +18,24 @@ function waitingForItsKey() {
   const defects: (readonly [cause: unknown, requestId: string])[] = [];
   const sent: number[] = [];
   const counted: number[] = [];
-  const exchange = new Exchange(
-    only<Incoming>({
+  const exchange = new Exchange({
+    request: only<Incoming>({
       fields: new Map() as unknown as Incoming['fields'],
       forgetHead: () => {},
       send: (status: number) => void sent.push(status),
     }),
-    'req_1',
-    only<KnownKey>({ slot: 0 }),
-    1,
-    only<Prepared>({
+    requestId: 'req_1',
+    key: only<KnownKey>({ slot: 0 }),
+    generation: 1,
+    prepared: only<Prepared>({
       warnings: [],
       shareable: false,
       route: only<Prepared['route']>({ provider: only<Prepared['route']['provider']>({ id: 'openai' }) }),
     }),
-    '',
-    0,
-    only<Place>({ leave: () => {} }),
-    only<ChatDeps>({
+    meaning: '',
+    hops: 0,
+    place: only<Place>({ leave: () => {} }),
+    deps: only<ChatDeps>({
       dialect: only<ChatDeps['dialect']>({ id: 'openai-chat', errorBody: () => '{}' }),
       dedup: null,
       keys: only<KeyCache>({ generation: 2, renew: () => promise }),
@@ -45,9 +45,9 @@ function waitingForItsKey() {
       wallClockMs: () => 0,
       onDefect: (error, requestId) => void defects.push([error.cause, requestId]),
     }),
-    0,
-    0,
-  );
+    startedAtMs: 0,
+    bodyAtMs: 0,
+  });
   exchange.run();
   const fail = async (thrown: unknown): Promise<void> => {
     reject(thrown);

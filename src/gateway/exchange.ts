@@ -15,7 +15,24 @@ import { LeadCall, type Beginner } from './lead-call.ts';
 
 /** Longest warning that goes into a header; some proxies refuse larger heads. */
 const MAX_WARNING_CHARACTERS = 1_024;
-const NO_WARNINGS: readonly string[] = [];
+
+export interface ExchangeOptions {
+  readonly request: Incoming;
+  readonly requestId: string;
+  /** As it was when the request was let in. */
+  readonly key: KnownKey;
+  /** Of the cache, when the key was looked up. */
+  readonly generation: number;
+  readonly prepared: Prepared;
+  /** Field lines of the client's that a vendor of its dialect gets. */
+  readonly meaning: string;
+  /** Gateways that the request has come through. */
+  readonly hops: number;
+  readonly place: Place;
+  readonly deps: ChatDeps;
+  readonly startedAtMs: number;
+  readonly bodyAtMs: number;
+}
 
 /**
  * One client from dedup to its last byte: its place, what it was told, its timing. It follows a call, which it may have begun
@@ -24,19 +41,11 @@ const NO_WARNINGS: readonly string[] = [];
  * Driven by the answer's events; every way out goes through {@link #close}, once.
  */
 export class Exchange implements ClientEvents, ClientWatch, Beginner {
-  readonly #request: Incoming;
+  readonly #options: ExchangeOptions;
   readonly requestId: string;
+  /** As it is now: it may have changed since the request came. */
   #key: KnownKey;
-  /** Of the cache, when the key was looked up. */
   #generation: number;
-  readonly #prepared: Prepared;
-  /** Field lines of the client's that a vendor of its dialect gets. */
-  readonly #meaning: string;
-  /** Gateways that the request has come through. */
-  readonly #hops: number;
-  readonly #place: Place;
-  readonly #deps: ChatDeps;
-  readonly #bodyAtMs: number;
   #shared: boolean;
   #client: AnswerClient | null = null;
   /** The call it has begun. */
@@ -50,33 +59,14 @@ export class Exchange implements ClientEvents, ClientWatch, Beginner {
   #firstBytesAtMs = -1;
   #status = 200;
   #closed = false;
-  #warnings = NO_WARNINGS;
-  readonly #startedAtMs: number;
+  #warnings: readonly string[];
 
-  constructor(
-    request: Incoming,
-    requestId: string,
-    key: KnownKey,
-    generation: number,
-    prepared: Prepared,
-    meaning: string,
-    hops: number,
-    place: Place,
-    deps: ChatDeps,
-    startedAtMs: number,
-    bodyAtMs: number,
-  ) {
-    this.#request = request;
+  constructor(options: ExchangeOptions) {
+    const { deps, generation, key, prepared, request, requestId } = options;
+    this.#options = options;
     this.requestId = requestId;
     this.#key = key;
     this.#generation = generation;
-    this.#prepared = prepared;
-    this.#meaning = meaning;
-    this.#hops = hops;
-    this.#place = place;
-    this.#deps = deps;
-    this.#startedAtMs = startedAtMs;
-    this.#bodyAtMs = bodyAtMs;
     this.#warnings = prepared.warnings;
     this.#shared =
       deps.dedup !== null &&
@@ -85,11 +75,19 @@ export class Exchange implements ClientEvents, ClientWatch, Beginner {
       request.fields.get('x-tokenrouter-dedup') !== 'off';
   }
 
+  get #deps(): ChatDeps {
+    return this.#options.deps;
+  }
+
+  get #prepared(): Prepared {
+    return this.#options.prepared;
+  }
+
   /** Sets it going; the answer comes when it comes. */
   run(): void {
     this.#deps.quota.touch(this.#key.slot, this.#deps.wallClockMs());
-    this.#request.watch = this;
-    this.#request.forgetHead();
+    this.#options.request.watch = this;
+    this.#options.request.forgetHead();
     this.#lookUp();
   }
 
@@ -200,24 +198,15 @@ export class Exchange implements ClientEvents, ClientWatch, Beginner {
   }
 
   #attach(answer: Lead['answer']): void {
-    this.#client ??= new AnswerClient(this.#request, this, this.#deps.dialect);
+    this.#client ??= new AnswerClient(this.#options.request, this, this.#deps.dialect);
     this.#client.follow(answer);
   }
 
   /** Begins the call, and is its first client. */
   #lead(lead: Lead): void {
-    const call = new LeadCall(
-      {
-        lead,
-        key: this.#key,
-        prepared: this.#prepared,
-        meaning: this.#meaning,
-        hops: this.#hops,
-        requestId: this.requestId,
-        deps: this.#deps,
-      },
-      this,
-    );
+    const { deps, hops, meaning, prepared, requestId } = this.#options;
+    const key = this.#key;
+    const call = new LeadCall({ lead, key, prepared, meaning, hops, requestId, deps, beginner: this });
     this.#begun = call;
     this.#attach(lead.answer);
     call.begin();
@@ -249,7 +238,7 @@ export class Exchange implements ClientEvents, ClientWatch, Beginner {
       fieldLine('x-tokenrouter-provider', this.#prepared.route.provider.id) +
         fieldLine('x-tokenrouter-dedup', this.#role),
     );
-    answerWith(this.#request, answer);
+    answerWith(this.#options.request, answer);
   }
 
   /** Every way out leads here, once: the place is given back and the request counted. */
@@ -257,16 +246,16 @@ export class Exchange implements ClientEvents, ClientWatch, Beginner {
     if (this.#closed) return;
     this.#closed = true;
     this.#begun?.beginnerLeft();
-    this.#place.leave();
+    this.#options.place.leave();
     const endedAtMs = this.#deps.now();
     const waitedMs =
       this.#waitFromMs < 0 ? 0 : (this.#waitToMs < 0 ? endedAtMs : this.#waitToMs) - this.#waitFromMs;
     this.#deps.recorder.request(
       this.#prepared,
       status,
-      endedAtMs - this.#startedAtMs,
-      Math.max(0, endedAtMs - this.#bodyAtMs - waitedMs),
-      this.#firstBytesAtMs < 0 ? -1 : this.#firstBytesAtMs - this.#startedAtMs,
+      endedAtMs - this.#options.startedAtMs,
+      Math.max(0, endedAtMs - this.#options.bodyAtMs - waitedMs),
+      this.#firstBytesAtMs < 0 ? -1 : this.#firstBytesAtMs - this.#options.startedAtMs,
     );
   }
 }

@@ -148,15 +148,21 @@ function call(broken: Step | null = null) {
     },
   });
   const refused: GatewayError[] = [];
-  const leading = new LeadCall(
-    { lead, key: KEY, prepared, meaning: '', hops: 0, requestId: 'req_1', deps },
-    {
+  const leading = new LeadCall({
+    lead,
+    key: KEY,
+    prepared,
+    meaning: '',
+    hops: 0,
+    requestId: 'req_1',
+    deps,
+    beginner: {
       warn: () => {},
       vendorBegins: () => at('begins'),
       vendorEnds: () => {},
       refused: (error) => void refused.push(error),
     },
-  );
+  });
   const cursor = answer.attach(client);
   return {
     leading,

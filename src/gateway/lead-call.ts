@@ -49,6 +49,7 @@ export interface LeadCallOptions {
   /** Of the request that began it, for defects. */
   readonly requestId: string;
   readonly deps: ChatDeps;
+  readonly beginner: Beginner;
 }
 
 /** What comes next. */
@@ -80,8 +81,8 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
   previous: KeyedCall | null = null;
   next: KeyedCall | null = null;
 
-  constructor(options: LeadCallOptions, beginner: Beginner) {
-    const { lead } = options;
+  constructor(options: LeadCallOptions) {
+    const { beginner, lead } = options;
     const { providerLimit, quota } = options.deps;
     this.#options = options;
     this.#answer = lead.answer;
