@@ -18,6 +18,7 @@ const LAYERS = [
   'dialects',
   'cache',
   'pipeline',
+  'routing',
   'dedup',
   'upstream',
   'storage',

@@ -1,8 +1,3 @@
-import type { QuotaLedger } from '../billing/quota.ts';
-import type { PriceTable } from '../billing/prices.ts';
-import type { DedupTable } from '../dedup/dedup-table.ts';
-import type { ReplayBudget } from '../dedup/replay-budget.ts';
-import type { Dialect } from '../dialects/types.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { routeOf } from '../pipeline/inbound-adapter.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -10,53 +5,28 @@ import { Prepared } from '../pipeline/prepared.ts';
 import type { HeaderFields } from '../http1/fields.ts';
 import type { ModelRoute } from '../providers/types.ts';
 import type { Incoming } from '../server/incoming.ts';
-import type { TransportChooser } from '../upstream/transport.ts';
 import type { Admission, Place } from './admission.ts';
 import { answerWith, asGatewayError, errorAnswer } from './answers.ts';
 import { authenticate, authenticateAgain, checkModel, checkPassthrough, checkQuota } from './authenticate.ts';
 import { readBody, readFailure } from './body.ts';
+import type { CallDeps } from './call-deps.ts';
 import { Exchange } from './exchange.ts';
 import { hopsOf, identityOf } from './hops.ts';
-import type { KeyCache, KnownKey } from './key-cache.ts';
+import type { KnownKey } from './key-cache.ts';
 import { LARGE_BODY_BYTES, type LargeBodies } from './large-bodies.ts';
-import type { ProviderLimit, RateLimiter } from './limits.ts';
-import type { Recorder } from './recorder.ts';
-import type { RequestHeads } from './request-heads.ts';
 import { requestIdOf } from './request-id.ts';
-import type { RunningCalls } from './running-calls.ts';
 import type { UnfinishedBodies } from './unfinished-bodies.ts';
 
 /** What a chat request needs on its way, wired once per thread. */
-export interface ChatDeps {
-  /** What clients of this route speak. */
-  readonly dialect: Dialect;
-  readonly keys: KeyCache;
+export interface ChatDeps extends CallDeps {
   readonly admission: Admission;
   readonly bodies: UnfinishedBodies;
   readonly largeBodies: LargeBodies;
   readonly pipeline: Pipeline;
   /** As the pipeline resolves. */
   readonly resolveModel: (model: string) => ModelRoute | null;
-  /** null when DEDUP_ENABLED is off. */
-  readonly dedup: DedupTable | null;
   readonly dedupScope: 'key' | 'global';
-  readonly budget: ReplayBudget;
-  readonly quota: QuotaLedger;
-  /** null when RATE_LIMIT_ENABLED is off. */
-  readonly rates: RateLimiter | null;
-  /** null when PROVIDER_CONCURRENT_LIMIT is unset. */
-  readonly providerLimit: ProviderLimit | null;
-  readonly prices: PriceTable;
-  readonly transports: TransportChooser;
-  readonly heads: RequestHeads;
-  readonly recorder: Recorder;
-  readonly calls: RunningCalls;
   readonly maxBodyBytes: number;
-  /** Monotonic, ms. */
-  readonly now: () => number;
-  readonly wallClockMs: () => number;
-  /** A defect of the gateway itself: the client learns nothing of it, the operator all. */
-  readonly onDefect: (error: GatewayError, requestId: string) => void;
 }
 
 /**
@@ -187,19 +157,19 @@ class Arrival {
   #exchange(key: KnownKey, place: Place, prepared: Prepared, meaning: string, bodyAtMs: number): void {
     checkModel(key, prepared.model);
     place.settle(prepared.stream);
-    const exchange = new Exchange(
-      this.#request,
-      this.#requestId,
+    const exchange = new Exchange({
+      request: this.#request,
+      requestId: this.#requestId,
       key,
-      this.#generation,
+      generation: this.#generation,
       prepared,
       meaning,
-      this.#hops,
+      hops: this.#hops,
       place,
-      this.#deps,
-      this.#startedAtMs,
+      deps: this.#deps,
+      startedAtMs: this.#startedAtMs,
       bodyAtMs,
-    );
+    });
     exchange.run();
   }
 

@@ -5,7 +5,7 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { Prepared } from '../pipeline/prepared.ts';
 import type { Incoming } from '../server/incoming.ts';
 import type { Place } from './admission.ts';
-import type { ChatDeps } from './chat.ts';
+import type { CallDeps } from './call-deps.ts';
 import { Exchange } from './exchange.ts';
 import type { KeyCache, KnownKey } from './key-cache.ts';
 import type { Recorder } from './recorder.ts';
@@ -19,24 +19,24 @@ function waitingForItsKey() {
   const defects: (readonly [cause: unknown, requestId: string])[] = [];
   const sent: number[] = [];
   const counted: number[] = [];
-  const exchange = new Exchange(
-    only<Incoming>({
+  const exchange = new Exchange({
+    request: only<Incoming>({
       fields: new Map() as unknown as Incoming['fields'],
       forgetHead: () => {},
       send: (status: number) => void sent.push(status),
     }),
-    'req_1',
-    only<KnownKey>({ slot: 0 }),
-    1,
-    only<Prepared>({
+    requestId: 'req_1',
+    key: only<KnownKey>({ slot: 0 }),
+    generation: 1,
+    prepared: only<Prepared>({
       warnings: [],
       shareable: false,
       route: only<Prepared['route']>({ provider: only<Prepared['route']['provider']>({ id: 'openai' }) }),
     }),
-    '',
-    0,
-    only<Place>({ leave: () => {} }),
-    only<ChatDeps>({
+    meaning: '',
+    hops: 0,
+    place: only<Place>({ leave: () => {} }),
+    deps: only<CallDeps>({
       dialect: dialectOf('openai-chat'),
       dedup: null,
       keys: only<KeyCache>({ generation: 2, renew: () => promise }),
@@ -46,9 +46,9 @@ function waitingForItsKey() {
       wallClockMs: () => 0,
       onDefect: (error, requestId) => void defects.push([error.cause, requestId]),
     }),
-    0,
-    0,
-  );
+    startedAtMs: 0,
+    bodyAtMs: 0,
+  });
   exchange.run();
   const fail = async (thrown: unknown): Promise<void> => {
     reject(thrown);

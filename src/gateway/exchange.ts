@@ -1,10 +1,6 @@
-import { holdNanoUsd } from '../billing/quota.ts';
-import { tokensOf } from '../billing/usage.ts';
 import type { AnswerHead, AnswerMeta } from '../dedup/answer.ts';
 import { DedupTable, MAX_ATTEMPTS, type Lead } from '../dedup/dedup-table.ts';
-import { answerConversion } from '../dialects/answer-conversions.ts';
-import { dialectOf } from '../dialects/registry.ts';
-import { GatewayError } from '../errors/gateway-error.ts';
+import type { GatewayError } from '../errors/gateway-error.ts';
 import type { Prepared } from '../pipeline/prepared.ts';
 import type { DedupRole } from '../shared/labels.ts';
 import type { ClientWatch, Incoming } from '../server/incoming.ts';
@@ -12,40 +8,48 @@ import { fieldLine } from '../http1/fields.ts';
 import type { Place } from './admission.ts';
 import { answerWith, asGatewayError, errorAnswer } from './answers.ts';
 import { authenticateAgain, checkModel, checkPassthrough, checkQuota } from './authenticate.ts';
-import type { ChatDeps } from './chat.ts';
+import type { CallDeps } from './call-deps.ts';
 import { AnswerClient, type ClientEvents } from './clients.ts';
 import type { KnownKey } from './key-cache.ts';
-import { VendorCall, type VendorCallOwner, type VendorOutcome } from './vendor-call.ts';
+import { LeadCall, type Beginner } from './lead-call.ts';
 
-const UNPRICED = 'no price is known for this model: its cost is not counted';
 /** Longest warning that goes into a header; some proxies refuse larger heads. */
 const MAX_WARNING_CHARACTERS = 1_024;
-const NO_WARNINGS: readonly string[] = [];
+
+export interface ExchangeOptions {
+  readonly request: Incoming;
+  readonly requestId: string;
+  /** As it was when the request was let in. */
+  readonly key: KnownKey;
+  /** Of the cache, when the key was looked up. */
+  readonly generation: number;
+  readonly prepared: Prepared;
+  /** Field lines of the client's that a vendor of its dialect gets. */
+  readonly meaning: string;
+  /** Gateways that the request has come through. */
+  readonly hops: number;
+  readonly place: Place;
+  readonly deps: CallDeps;
+  readonly startedAtMs: number;
+  readonly bodyAtMs: number;
+}
 
 /**
- * One request from dedup to its last byte: leads or follows a call, and is its client in either case.
+ * One client from dedup to its last byte: its place, what it was told, its timing. It follows a call, which it may have begun
+ * ({@link LeadCall}): that lives on without it.
  *
  * Driven by the answer's events; every way out goes through {@link #close}, once.
  */
-export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
-  readonly #request: Incoming;
+export class Exchange implements ClientEvents, ClientWatch, Beginner {
+  readonly #options: ExchangeOptions;
   readonly requestId: string;
+  /** As it is now: it may have changed since the request came. */
   #key: KnownKey;
-  /** Of the cache, when the key was looked up. */
   #generation: number;
-  readonly #prepared: Prepared;
-  /** Field lines of the client's that a vendor of its dialect gets. */
-  readonly #meaning: string;
-  /** Gateways that the request has come through. */
-  readonly #hops: number;
-  readonly #place: Place;
-  readonly #deps: ChatDeps;
-  readonly #bodyAtMs: number;
   #shared: boolean;
   #client: AnswerClient | null = null;
-  /** Where it leads: the call, and what is held for it in nano-USD. */
-  #lead: Lead | null = null;
-  #heldNanoUsd = 0;
+  /** The call it has begun. */
+  #begun: LeadCall | null = null;
   #role: DedupRole = 'off';
   #counted = false;
   #attempt = 0;
@@ -55,33 +59,14 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
   #firstBytesAtMs = -1;
   #status = 200;
   #closed = false;
-  #warnings = NO_WARNINGS;
-  readonly #startedAtMs: number;
+  #warnings: readonly string[];
 
-  constructor(
-    request: Incoming,
-    requestId: string,
-    key: KnownKey,
-    generation: number,
-    prepared: Prepared,
-    meaning: string,
-    hops: number,
-    place: Place,
-    deps: ChatDeps,
-    startedAtMs: number,
-    bodyAtMs: number,
-  ) {
-    this.#request = request;
+  constructor(options: ExchangeOptions) {
+    const { deps, generation, key, prepared, request, requestId } = options;
+    this.#options = options;
     this.requestId = requestId;
     this.#key = key;
     this.#generation = generation;
-    this.#prepared = prepared;
-    this.#meaning = meaning;
-    this.#hops = hops;
-    this.#place = place;
-    this.#deps = deps;
-    this.#startedAtMs = startedAtMs;
-    this.#bodyAtMs = bodyAtMs;
     this.#warnings = prepared.warnings;
     this.#shared =
       deps.dedup !== null &&
@@ -90,11 +75,19 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
       request.fields.get('x-tokenrouter-dedup') !== 'off';
   }
 
+  get #deps(): CallDeps {
+    return this.#options.deps;
+  }
+
+  get #prepared(): Prepared {
+    return this.#options.prepared;
+  }
+
   /** Sets it going; the answer comes when it comes. */
   run(): void {
     this.#deps.quota.touch(this.#key.slot, this.#deps.wallClockMs());
-    this.#request.watch = this;
-    this.#request.forgetHead();
+    this.#options.request.watch = this;
+    this.#options.request.forgetHead();
     this.#lookUp();
   }
 
@@ -157,17 +150,36 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
     if (!this.#closed) this.#end(error, false);
   }
 
+  refused(error: GatewayError): void {
+    // Not the end of the answer, which says to look the call up again, but its own.
+    this.#client?.leave();
+    if (!this.#closed) this.#end(error, false);
+  }
+
+  warn(warning: string): void {
+    if (!this.#warnings.includes(warning)) this.#warnings = [...this.#warnings, warning];
+  }
+
+  vendorBegins(): void {
+    this.#count(this.#shared && this.#deps.dedup !== null ? 'leader' : 'off');
+    this.#waitFromMs = this.#deps.now();
+  }
+
+  vendorEnds(): void {
+    if (this.#waitToMs < 0) this.#waitToMs = this.#deps.now();
+  }
+
   #acquire(key: KnownKey): void {
     const { dedup, budget, keys } = this.#deps;
     this.#generation = keys.generation;
     if (key !== this.#key) this.#changed(key);
     if (!this.#shared || dedup === null) {
-      this.#call(DedupTable.unshared(budget), 'off');
+      this.#lead(DedupTable.unshared(budget));
       return;
     }
     const found = dedup.acquire(this.#prepared.fullHash, this.#attempt++);
     if (found.role === 'leader') {
-      this.#call(found, 'leader');
+      this.#lead(found);
       return;
     }
     this.#count('follower');
@@ -186,85 +198,18 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
   }
 
   #attach(answer: Lead['answer']): void {
-    this.#client ??= new AnswerClient(this.#request, this, this.#deps.dialect);
+    this.#client ??= new AnswerClient(this.#options.request, this, this.#deps.dialect);
     this.#client.follow(answer);
   }
 
-  /** The one that calls the vendor: money first, then the call. */
-  #call(lead: Lead, role: 'leader' | 'off'): void {
-    const { calls, dialect, prices, providerLimit, transports, heads, now, wallClockMs } = this.#deps;
-    const prepared = this.#prepared;
-    const { provider, upstreamModel } = prepared.route;
-    const price = prices.find(provider.id, upstreamModel);
-    if (price === null && !this.#warnings.includes(UNPRICED)) this.#warnings = [...this.#warnings, UNPRICED];
-    const held =
-      price === null ? 0 : holdNanoUsd(price, prepared.inputSize, prepared.maxOutputTokens, prepared.n);
-    try {
-      providerLimit?.enter(provider.id);
-      this.#hold(held);
-    } catch (thrown) {
-      // Its own limit: a follower may still have money, so it looks the call up again and leads.
-      lead.gone();
-      throw thrown;
-    }
-    this.#lead = lead;
-    this.#heldNanoUsd = held;
-    this.#count(role);
-    const call = new VendorCall({
-      keyId: this.#key.id,
-      calls,
-      answer: lead.answer,
-      dialect: dialectOf(provider.profile.dialect),
-      clientDialect: dialect,
-      conversion: answerConversion(dialect.id, provider.profile.dialect),
-      context: prepared.converted
-        ? {
-            model: prepared.model,
-            usageRequested: prepared.usageRequested,
-            nowS: Math.floor(wallClockMs() / 1_000),
-          }
-        : null,
-      origin: provider.origin,
-      price,
-      inputSize: prepared.inputSize,
-      stripUsage: prepared.usageAdded,
-      wallClockMs,
-      owner: this,
-    });
+  /** Begins the call, and is its first client. */
+  #lead(lead: Lead): void {
+    const { deps, hops, meaning, prepared, requestId } = this.#options;
+    const key = this.#key;
+    const call = new LeadCall({ lead, key, prepared, meaning, hops, requestId, deps, beginner: this });
+    this.#begun = call;
     this.#attach(lead.answer);
-    this.#waitFromMs = now();
-    call.start(
-      transports.of(provider.origin),
-      heads.chat(prepared, prepared.bodyBytes, this.#meaning, this.#hops),
-      prepared.takeParts(),
-    );
-  }
-
-  #hold(amountNanoUsd: number): void {
-    const { quota, providerLimit } = this.#deps;
-    if (quota.tryHold(this.#key, amountNanoUsd)) return;
-    providerLimit?.leave(this.#prepared.route.provider.id);
-    throw new GatewayError(
-      'insufficient_quota',
-      'What is left of the quota of this API key does not cover this request beside those that run.',
-    );
-  }
-
-  settle(outcome: VendorOutcome): void {
-    if (this.#waitToMs < 0) this.#waitToMs = this.#deps.now();
-    this.#lead?.release();
-    this.#lead = null;
-    const { quota, rates, providerLimit, recorder, wallClockMs } = this.#deps;
-    providerLimit?.leave(this.#prepared.route.provider.id);
-    quota.settle(this.#key.slot, this.#heldNanoUsd, outcome.costNanoUsd ?? 0);
-    if (outcome.usage !== null) rates?.used(this.#key, tokensOf(outcome.usage), wallClockMs());
-    recorder.vendor(this.#prepared, outcome);
-  }
-
-  recalled(body: readonly Uint8Array[]): void {
-    this.#prepared.putBack(body);
-    // What it waited for was no answer.
-    this.#waitToMs = -1;
+    call.begin();
   }
 
   #count(role: DedupRole): void {
@@ -293,23 +238,24 @@ export class Exchange implements ClientEvents, ClientWatch, VendorCallOwner {
       fieldLine('x-tokenrouter-provider', this.#prepared.route.provider.id) +
         fieldLine('x-tokenrouter-dedup', this.#role),
     );
-    answerWith(this.#request, answer);
+    answerWith(this.#options.request, answer);
   }
 
   /** Every way out leads here, once: the place is given back and the request counted. */
   #close(status: number): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#place.leave();
+    this.#begun?.beginnerLeft();
+    this.#options.place.leave();
     const endedAtMs = this.#deps.now();
     const waitedMs =
       this.#waitFromMs < 0 ? 0 : (this.#waitToMs < 0 ? endedAtMs : this.#waitToMs) - this.#waitFromMs;
     this.#deps.recorder.request(
       this.#prepared,
       status,
-      endedAtMs - this.#startedAtMs,
-      Math.max(0, endedAtMs - this.#bodyAtMs - waitedMs),
-      this.#firstBytesAtMs < 0 ? -1 : this.#firstBytesAtMs - this.#startedAtMs,
+      endedAtMs - this.#options.startedAtMs,
+      Math.max(0, endedAtMs - this.#options.bodyAtMs - waitedMs),
+      this.#firstBytesAtMs < 0 ? -1 : this.#firstBytesAtMs - this.#options.startedAtMs,
     );
   }
 }

@@ -1,10 +1,20 @@
+import type { Usage } from '../billing/usage.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
 import type { ErrorCode } from '../errors/catalogue.ts';
 import type { Prepared } from '../pipeline/prepared.ts';
+import type { Target } from '../routing/target.ts';
 import type { WorkerMetrics } from '../shared/counters.ts';
 import type { DedupRole, RejectedReason, TokenKind } from '../shared/labels.ts';
 import { DEDUP_ROLES, REJECTED_REASONS, TOKEN_KINDS } from '../shared/labels.ts';
-import type { VendorOutcome } from './vendor-call.ts';
+
+/** How a call ended, for accounts and metrics. */
+export interface VendorOutcome {
+  /** As the client that began it sees it. */
+  readonly status: number;
+  readonly usage: Usage | null;
+  readonly costNanoUsd: number | null;
+  readonly savingsNanoUsd: number;
+}
 
 const kind = (name: TokenKind): number => TOKEN_KINDS.indexOf(name);
 const INPUT = kind('input');
@@ -46,24 +56,24 @@ export class Recorder {
     this.#known = known;
   }
 
-  #row(prepared: Prepared): number {
-    const provider = prepared.route.provider.id;
-    const model = prepared.route.upstreamModel;
+  #row(provider: string, model: string): number {
     return this.#metrics.row(provider, this.#known(provider, model) ? model : 'other');
   }
 
   /** A request that reached the pipeline's end, answered. `ttftMs` -1: not streamed. */
   request(prepared: Prepared, status: number, durationMs: number, overheadMs: number, ttftMs: number): void {
-    const row = this.#row(prepared);
+    const { provider, upstreamModel } = prepared.route;
+    const row = this.#row(provider.id, upstreamModel);
     this.#metrics.status(row, status, prepared.stream);
     this.#metrics.times(row, durationMs, overheadMs, ttftMs);
   }
 
-  vendor(prepared: Prepared, outcome: VendorOutcome): void {
+  /** A call that has ended: counted where it went, which need not be where its clients' requests were meant for. */
+  vendor({ provider }: Target, model: string, outcome: VendorOutcome): void {
     const { usage } = outcome;
     if (usage === null) return;
     const metrics = this.#metrics;
-    const row = this.#row(prepared);
+    const row = this.#row(provider.id, model);
     if (outcome.costNanoUsd !== null) metrics.cost(row, outcome.costNanoUsd);
     metrics.cacheSavings(row, outcome.savingsNanoUsd);
     // Token counts are the vendors' own: an estimate is money to be safe, not a figure to show.

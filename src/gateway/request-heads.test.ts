@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
 import type { Prepared } from '../pipeline/prepared.ts';
 import { ProviderRegistry } from '../providers/registry.ts';
+import { chooseTarget } from '../routing/target.ts';
 import { RequestHeads } from './request-heads.ts';
 
 /** The head of a call to a provider, for a request that has come through so many gateways. */
@@ -10,9 +11,8 @@ function headOf(id: string, baseUrl: string | null, hops: number): string {
     aliases: {},
     defaultProvider: null,
   });
-  const route = { provider: providers[0]!, upstreamModel: 'm', rewritten: false };
-  const prepared = { route, converted: false, affinityHash: 0 } as Prepared;
-  return new RequestHeads(providers).chat(prepared, 10, 'a: b\r\n', hops);
+  const prepared = { converted: false, bodyBytes: 10 } as Prepared;
+  return new RequestHeads(providers).chat(chooseTarget(providers[0]!, 0), prepared, 'a: b\r\n', hops);
 }
 
 test.each([

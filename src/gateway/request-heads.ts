@@ -1,6 +1,7 @@
 import { dialectOf } from '../dialects/registry.ts';
 import type { Prepared } from '../pipeline/prepared.ts';
 import type { Account, Provider } from '../providers/types.ts';
+import type { Target } from '../routing/target.ts';
 import { hopLine } from './hops.ts';
 
 interface ProviderHeads {
@@ -43,8 +44,6 @@ const nextHop = (first: string, hops: number): string => (first === '' || hops =
 /**
  * Request heads for vendors, built once per (provider, account); a call appends its content length and what its client says
  * in headers.
- *
- * The account follows the conversation's hash: caches belong to accounts, so one conversation stays with one of them.
  */
 export class RequestHeads {
   readonly #heads = new Map<string, ProviderHeads>();
@@ -58,10 +57,10 @@ export class RequestHeads {
    * Request line and fields of a call, blank line included. `meaning`: field lines of a client of the vendor's dialect;
    * `hops`: gateways that the request has come through.
    */
-  chat(prepared: Prepared, bodyBytes: number, meaning: string, hops: number): string {
-    const { chat, defaults, hop } = this.#of(prepared.route.provider);
-    const index = chat.length === 1 ? 0 : prepared.affinityHash % chat.length;
-    return `${chat[index]!}${bodyBytes}\r\n${prepared.converted ? defaults : meaning}${nextHop(hop, hops)}\r\n`;
+  chat(target: Target, prepared: Prepared, meaning: string, hops: number): string {
+    const { chat, defaults, hop } = this.#of(target.provider);
+    const { bodyBytes, converted } = prepared;
+    return `${chat[target.account]!}${bodyBytes}\r\n${converted ? defaults : meaning}${nextHop(hop, hops)}\r\n`;
   }
 
   /** As {@link chat}, for a question about tokens. No cache is touched, so accounts take turns. */

@@ -1,19 +1,19 @@
-import { costNanoUsd, savingsNanoUsd } from '../billing/cost.ts';
-import { estimateUsage, type InputSize } from '../billing/estimate.ts';
-import type { Price } from '../billing/prices.ts';
+import { estimateUsage } from '../billing/estimate.ts';
 import type { Usage } from '../billing/usage.ts';
-import type { Answer, AnswerMeta, AnswerProducer } from '../dedup/answer.ts';
+import type { AnswerHead, ByteSink } from '../dedup/answer.ts';
+import { answerConversion } from '../dialects/answer-conversions.ts';
 import type { AnswerContext, AnswerConversion } from '../dialects/conversion.ts';
+import { dialectOf } from '../dialects/registry.ts';
 import type { Dialect } from '../dialects/types.ts';
-import type { ErrorCode } from '../errors/catalogue.ts';
+import { ERRORS, type ErrorCode } from '../errors/catalogue.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { Origin } from '../providers/types.ts';
+import type { Prepared } from '../pipeline/prepared.ts';
+import type { Target } from '../routing/target.ts';
 import type { UpstreamCall, UpstreamHandler, UpstreamTransport } from '../upstream/transport.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import { fieldLine, type HeaderFields } from '../http1/fields.ts';
 import { Gathered } from '../std/bytes.ts';
 import { JSON_TYPE } from './answers.ts';
-import type { KeyedCall, RunningCalls } from './running-calls.ts';
 import { StreamRelay } from './stream-relay.ts';
 import {
   clientStatus,
@@ -33,54 +33,53 @@ const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-/** How a vendor call ended, for accounts and metrics. */
-export interface VendorOutcome {
-  /** As the leader's client sees it. */
-  readonly status: number;
-  readonly usage: Usage | null;
-  readonly costNanoUsd: number | null;
-  readonly savingsNanoUsd: number;
-}
-
-export interface VendorCallOptions {
-  /** Whose call it is, and where it is to be found when that key changes. */
-  readonly keyId: string;
-  readonly calls: RunningCalls;
-  readonly answer: Answer;
-  /** What the vendor speaks. */
-  readonly dialect: Dialect;
-  readonly clientDialect: Dialect;
-  /** Turns its answers into the client's dialect; null where that is the same. */
-  readonly conversion: AnswerConversion | null;
-  /** What the conversion must know of the request. */
-  readonly context: AnswerContext | null;
-  readonly origin: Origin;
-  readonly price: Price | null;
-  /** For estimates. */
-  readonly inputSize: InputSize;
-  /** The gateway asked for usage; the client must not see it. */
-  readonly stripUsage: boolean;
-  /** Prices depend on the hour. */
-  readonly wallClockMs: () => number;
-  readonly owner: VendorCallOwner;
-}
-
-/** Who pays for a call. */
-export interface VendorCallOwner {
-  /** Called exactly once, before the answer's clients are told of the end. */
-  settle(outcome: VendorOutcome): void;
-  /** Nothing of the call has gone out, and nothing will: its body is here again. The clients look the call up again next. */
-  recalled(body: readonly Uint8Array[]): void;
+/** Why an attempt has brought no answer. */
+export interface AttemptFailure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** Another try may do better: nothing of an answer has been told, and it is no defect of the gateway's own. */
+  readonly retryable: boolean;
+  /** The vendor may have worked on it. */
+  readonly sent: boolean;
 }
 
 /**
- * One call to a vendor, poured into an {@link Answer}: the leader's half of an exchange.
+ * What an attempt reports: `begun` and then pieces where a stream comes, and exactly one of `ended`, `endedWhole` and `failed`,
+ * unless it was aborted or recalled. What it has used is asked for then.
+ */
+export interface AttemptOwner extends ByteSink {
+  /** A stream comes. */
+  begun(head: AnswerHead): void;
+  /** The stream has come to its end. */
+  ended(status: number): void;
+  /** All of an answer that is no stream: its body is `bytes[start, end)`. */
+  endedWhole(head: AnswerHead, bytes: Uint8Array, start: number, end: number): void;
+  failed(failure: AttemptFailure): void;
+}
+
+export interface AttemptOptions {
+  readonly owner: AttemptOwner;
+  readonly target: Target;
+  readonly clientDialect: Dialect;
+  readonly prepared: Prepared;
+  /** What vendors tell of their limits depends on it. */
+  readonly wallClockMs: () => number;
+}
+
+/**
+ * One try at one target. It reports what comes of it and decides nothing.
  *
  * A stream is relayed as it comes. What is not a stream is collected, because its usage must be known before its head
  * goes out.
  */
-export class VendorCall implements UpstreamHandler, AnswerProducer, KeyedCall {
-  readonly #options: VendorCallOptions;
+export class Attempt implements UpstreamHandler {
+  readonly #options: AttemptOptions;
+  /** What the vendor speaks. */
+  readonly #dialect: Dialect;
+  /** Turns its answers into the client's dialect; null where that is the same. */
+  readonly #conversion: AnswerConversion | null;
+  /** What the conversion must know of the request. */
+  readonly #context: AnswerContext | null;
   #call: UpstreamCall | null = null;
   #relay: StreamRelay | null = null;
   #status = 0;
@@ -95,53 +94,54 @@ export class VendorCall implements UpstreamHandler, AnswerProducer, KeyedCall {
   /** A whole answer has come to its end. */
   #whole = false;
   #ended = false;
-  previous: KeyedCall | null = null;
-  next: KeyedCall | null = null;
 
-  constructor(options: VendorCallOptions) {
+  constructor(options: AttemptOptions) {
+    const { clientDialect, prepared, target, wallClockMs } = options;
+    const { dialect } = target.provider.profile;
     this.#options = options;
+    this.#dialect = dialectOf(dialect);
+    this.#conversion = answerConversion(clientDialect.id, dialect);
+    this.#context = prepared.converted
+      ? {
+          model: prepared.model,
+          usageRequested: prepared.usageRequested,
+          nowS: Math.floor(wallClockMs() / 1_000),
+        }
+      : null;
   }
 
-  get keyId(): string {
-    return this.#options.keyId;
-  }
-
+  /** Throws where the transport does; then nothing is reported. */
   start(transport: UpstreamTransport, head: string, body: readonly Uint8Array[]): void {
-    const { answer, calls, origin } = this.#options;
-    answer.producer = this;
-    calls.add(this);
-    let call: UpstreamCall;
-    try {
-      call = transport.call({ origin, head, body }, this);
-    } catch (error) {
-      this.#status = 500;
-      this.#fail('internal_error', 'The gateway failed to call the vendor.');
-      throw error;
-    }
+    const { origin } = this.#options.target;
+    const call = transport.call({ origin, head, body }, this);
     // A call can fail before `call` returns; then there is nothing left to steer.
     if (!this.#ended) this.#call = call;
   }
 
+  /** Whether any client can take bytes. */
   onDemand(wanted: boolean): void {
     if (wanted) this.#call?.resume();
     else this.#call?.pause();
   }
 
-  /** Nobody listens any more. */
-  onAbandoned(): void {
-    if (this.#ended) return;
-    this.#finish(499);
+  /** Nobody wants it any more: nothing more is reported. */
+  abort(): void {
+    this.#ended = true;
     this.#call?.abort();
-    this.#options.answer.fail('client_closed_request', 'Every client of this call has left.');
   }
 
-  /** A call that waits for a connection must not start any more once its key is revoked: all look it up again. */
-  keyChanged(): void {
-    const body = this.#ended ? null : (this.#call?.recall() ?? null);
-    if (body === null) return;
-    this.#finish(499);
-    this.#options.owner.recalled(body);
-    this.#options.answer.gone();
+  /** Takes it back where nothing of it has gone out: nothing more is reported. False: it has gone out, or has ended. */
+  recall(): boolean {
+    if (this.#ended || this.#call === null || this.#call.recall() === null) return false;
+    this.#ended = true;
+    return true;
+  }
+
+  /** What the vendor told of it, else an estimate; null where it cannot have cost anything. To be asked once it is over, once. */
+  takeUsage(): Usage | null {
+    const usage = this.#usage ?? this.#relay?.usage ?? this.#estimate();
+    this.#body.clear();
+    return usage;
   }
 
   onHead(status: number, headers: HeaderFields): void {
@@ -159,15 +159,16 @@ export class VendorCall implements UpstreamHandler, AnswerProducer, KeyedCall {
     for (const name of RELAYED_HEADERS) this.#relayHeader(headers, name);
     this.#relayLimits(status, headers);
     if (status >= 300 || !(headers.get('content-type') ?? '').startsWith('text/event-stream')) return;
-    const { clientDialect, context, conversion, dialect, stripUsage } = this.#options;
+    const { clientDialect, owner, prepared } = this.#options;
+    const context = this.#context;
     this.#relay = new StreamRelay(
-      dialect.streamReader(stripUsage),
+      this.#dialect.streamReader(prepared.usageAdded),
       clientDialect,
-      conversion === null || context === null ? null : conversion.stream(context),
-      this.#options.answer,
+      context === null ? null : (this.#conversion?.stream(context) ?? null),
+      owner,
     );
     this.#fields += 'cache-control: no-cache\r\n';
-    this.#options.answer.head({ status, fields: this.#fields, streamed: true });
+    owner.begun({ status, fields: this.#fields, streamed: true });
   }
 
   onBody(chunk: Uint8Array, start: number, end: number): void {
@@ -195,7 +196,7 @@ export class VendorCall implements UpstreamHandler, AnswerProducer, KeyedCall {
     if (this.#ended) return;
     // Whatever became of the connection behind the last record: clients have had everything.
     if (this.#relay?.over === true) {
-      this.#options.answer.end(this.#finish(this.#status));
+      this.#end();
       return;
     }
     if (NEVER_SENT.has(failure.kind)) this.#status = 502;
@@ -210,7 +211,7 @@ export class VendorCall implements UpstreamHandler, AnswerProducer, KeyedCall {
 
   /** What the vendor tells of its limits; with a refusal when to come back, and what its support will ask for. */
   #relayLimits(status: number, headers: HeaderFields): void {
-    const { firstLimit, limits, requestId } = this.#options.dialect.headers.told;
+    const { firstLimit, limits, requestId } = this.#dialect.headers.told;
     if (status >= 400) {
       for (const name of RETRY_HINTS) this.#relayHint(headers, name);
       const id = headers.get(requestId);
@@ -221,13 +222,13 @@ export class VendorCall implements UpstreamHandler, AnswerProducer, KeyedCall {
 
   /** A header under the name that the client's dialect has for it. */
   #relayHint(headers: HeaderFields, name: string): void {
-    const { conversion, wallClockMs } = this.#options;
+    const conversion = this.#conversion;
     if (conversion === null) {
       this.#relayHeader(headers, name);
       return;
     }
     const value = headers.get(name);
-    const hint = value === null ? null : conversion.header(name, value, wallClockMs());
+    const hint = value === null ? null : conversion.header(name, value, this.#options.wallClockMs());
     if (hint !== null) this.#fields += fieldLine(hint[0], hint[1]);
   }
 
@@ -237,11 +238,11 @@ export class VendorCall implements UpstreamHandler, AnswerProducer, KeyedCall {
       this.#fail('upstream_closed', 'The vendor ended the stream before its last event.');
       return;
     }
-    this.#options.answer.end(this.#finish(this.#status));
+    this.#end();
   }
 
   #endWhole(): void {
-    const { answer, dialect } = this.#options;
+    const dialect = this.#dialect;
     this.#body.join();
     const { bytes: body, end, start } = this.#body;
     this.#whole = true;
@@ -273,15 +274,17 @@ export class VendorCall implements UpstreamHandler, AnswerProducer, KeyedCall {
       this.#fail(thrown.code, thrown.message);
       return;
     }
-    const meta = this.#finish(this.#status);
+    this.#ended = true;
+    const { owner } = this.#options;
     const head = { status: this.#status, fields: this.#fields, streamed: false };
-    if (converted === null) answer.whole(head, body, start, end, meta);
-    else answer.whole(head, converted, 0, converted.length, meta);
+    if (converted === null) owner.endedWhole(head, body, start, end);
+    else owner.endedWhole(head, converted, 0, converted.length);
   }
 
   /** The answer in the client's dialect; null where it is in that. */
   #convert(bytes: Uint8Array, start: number, end: number): Uint8Array | null {
-    const { context, conversion } = this.#options;
+    const context = this.#context;
+    const conversion = this.#conversion;
     if (conversion === null || context === null) return null;
     const body = bytes.subarray(start, end);
     if (this.#vendorStatus < 300) return conversion.body(body, context);
@@ -294,9 +297,13 @@ export class VendorCall implements UpstreamHandler, AnswerProducer, KeyedCall {
 
   /** The conversion has told the client of a failure: the rest of the vendor's stream is of no use. */
   #giveUp(): void {
-    const meta = this.#finish(this.#status);
     this.#call?.abort();
-    this.#options.answer.end(meta);
+    this.#end();
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#options.owner.ended(this.#status);
   }
 
   /** No model has answered: a redirect, a captive portal, a wrong base URL. Nothing is estimated for it. */
@@ -307,35 +314,20 @@ export class VendorCall implements UpstreamHandler, AnswerProducer, KeyedCall {
 
   #fail(code: ErrorCode, message: string): void {
     if (this.#ended) return;
-    this.#finish(502);
-    this.#call?.abort();
-    this.#options.answer.fail(code, message);
+    this.abort();
+    const retryable = this.#relay === null && code !== 'internal_error' && ERRORS[code].retryable;
+    this.#options.owner.failed({ code, message, retryable, sent: this.#sent });
   }
 
-  #finish(status: number): AnswerMeta {
-    this.#ended = true;
-    const { calls, owner, price, wallClockMs } = this.#options;
-    calls.remove(this);
-    const usage = this.#usage ?? this.#relay?.usage ?? this.#estimate();
-    this.#body.clear();
-    const atMs = wallClockMs();
-    const cost = usage === null || price === null ? null : costNanoUsd(price, usage, atMs);
-    owner.settle({
-      status,
-      usage,
-      costNanoUsd: cost,
-      savingsNanoUsd: usage === null || price === null ? 0 : savingsNanoUsd(price, usage, atMs),
-    });
-    return {
-      costNanoUsd: cost,
-      cacheReadTokens: usage !== null && usage.cacheKnown ? usage.cacheRead : null,
-    };
+  /** A call that fails before it is here to be steered has sent nothing. */
+  get #sent(): boolean {
+    return this.#call !== null && this.#call.sent;
   }
 
   /** What the vendor did not tell: nothing for what it refused or never got, else by what went through here. */
   #estimate(): Usage | null {
-    if (this.#status >= 300 || this.#call?.sent === false) return null;
-    const { inputSize } = this.#options;
+    if (this.#status >= 300 || !this.#sent) return null;
+    const { inputSize } = this.#options.prepared;
     const relay = this.#relay;
     if (relay !== null) return relay.saidNothing ? null : estimateUsage(inputSize, relay.outputTokens);
     const output = this.#outputOfBody();
@@ -347,7 +339,7 @@ export class VendorCall implements UpstreamHandler, AnswerProducer, KeyedCall {
   /** Tokens of a whole answer, or of as much of it as has come. */
   #outputOfBody(): number | null {
     this.#body.join();
-    return this.#options.dialect.outputOfBody(this.#body.bytes, this.#body.start, this.#body.end);
+    return this.#dialect.outputOfBody(this.#body.bytes, this.#body.start, this.#body.end);
   }
 }
 

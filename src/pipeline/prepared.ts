@@ -116,19 +116,20 @@ export class Prepared implements Omit<PreparedFields, 'prefix' | 'parts'> {
   }
 
   /**
-   * Hands the vendor's body over, to be sent part after part: who holds a `Prepared` over a long stream must not keep its
-   * prompt alive. One part as a rule; a run of 256 KiB and more that is sent as the client wrote it is a view of the
-   * client's body. Empty the second time.
+   * The vendor's body, to be sent part after part; empty once it was taken. One part as a rule; a run of 256 KiB and more that
+   * is sent as the client wrote it is a view of the client's body.
+   */
+  get parts(): readonly Uint8Array[] {
+    return this.#parts;
+  }
+
+  /**
+   * Hands {@link parts} over: who holds a `Prepared` over a long stream must not keep its prompt alive. Empty the second time.
    */
   takeParts(): readonly Uint8Array[] {
     const parts = this.#parts;
     this.#parts = NO_PARTS;
     return parts;
-  }
-
-  /** The body of a call that was taken back before anything of it went out: it may be taken again. */
-  putBack(parts: readonly Uint8Array[]): void {
-    this.#parts = parts;
   }
 
   /** {@link takeParts} in one piece. */

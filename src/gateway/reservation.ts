@@ -1,0 +1,71 @@
+import type { QuotaLedger } from '../billing/quota.ts';
+import type { Lead } from '../dedup/dedup-table.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { KnownKey } from './key-cache.ts';
+import type { ProviderLimit } from './limits.ts';
+
+export interface ReservationOptions {
+  /** The claim: it has been taken. */
+  readonly lead: Lead;
+  readonly quota: QuotaLedger;
+  /** null when PROVIDER_CONCURRENT_LIMIT is unset. */
+  readonly providerLimit: ProviderLimit | null;
+}
+
+/**
+ * What a call has taken and others wait for: its claim, the money that is held for it, its place at a provider.
+ *
+ * Whatever of it has been taken is given back by {@link settle}, once, however the call ends and however far it came.
+ */
+export class Reservation {
+  readonly #options: ReservationOptions;
+  #key: KnownKey | null = null;
+  #heldNanoUsd = 0;
+  #provider: string | null = null;
+  #over = false;
+
+  constructor(options: ReservationOptions) {
+    this.#options = options;
+  }
+
+  /** Holds money, or throws a 402. */
+  hold(key: KnownKey, amountNanoUsd: number): void {
+    this.#checkOpen();
+    if (!this.#options.quota.tryHold(key, amountNanoUsd))
+      throw new GatewayError(
+        'insufficient_quota',
+        'What is left of the quota of this API key does not cover this request beside those that run.',
+      );
+    this.#key = key;
+    this.#heldNanoUsd = amountNanoUsd;
+  }
+
+  /** Takes a place at a provider, or throws a 429. */
+  enter(provider: string): void {
+    this.#checkOpen();
+    this.#options.providerLimit?.enter(provider);
+    this.#provider = provider;
+  }
+
+  /** The call is over and has cost so much: everything is given back. The first time only, and all of it even where one part throws. */
+  settle(costNanoUsd: number): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { lead, providerLimit, quota } = this.#options;
+    try {
+      // First of all: from here on a new request makes a call of its own.
+      lead.release();
+    } finally {
+      try {
+        if (this.#provider !== null) providerLimit?.leave(this.#provider);
+      } finally {
+        if (this.#key !== null) quota.settle(this.#key.slot, this.#heldNanoUsd, costNanoUsd);
+      }
+    }
+  }
+
+  /** What is taken after everything was given back would be kept for ever. */
+  #checkOpen(): void {
+    if (this.#over) throw new Error('the reservation of a call that is over takes nothing more');
+  }
+}
