@@ -1,7 +1,7 @@
 import { costNanoUsd, savingsNanoUsd } from '../billing/cost.ts';
 import type { Price } from '../billing/prices.ts';
 import { holdNanoUsd } from '../billing/quota.ts';
-import { tokensOf, type Usage } from '../billing/usage.ts';
+import { tokensOf } from '../billing/usage.ts';
 import type { Answer, AnswerHead, AnswerMeta, AnswerProducer } from '../dedup/answer.ts';
 import type { Lead } from '../dedup/dedup-table.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
