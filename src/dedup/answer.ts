@@ -198,6 +198,12 @@ export class Answer implements ByteSink {
     this.#trim();
   }
 
+  /** Its last record, `bytes[start, end)`, and its end in one step: whatever has to be done before it leaves has been done. */
+  last(bytes: Uint8Array, start: number, end: number, meta: AnswerMeta | null): void {
+    this.append(bytes, start, end);
+    this.end(meta);
+  }
+
   end(meta: AnswerMeta | null): void {
     this.#finish({ kind: 'end', meta });
   }

@@ -84,6 +84,7 @@ function call(broken: Step | null = null) {
       return sent;
     },
     abort: () => {},
+    resume: () => {},
     recall: () => (sent ? null : BODY),
   });
   const deps = only<CallDeps>({
@@ -166,6 +167,7 @@ function call(broken: Step | null = null) {
   const cursor = answer.attach(client);
   return {
     leading,
+    answer,
     cursor,
     open,
     told,
@@ -271,5 +273,46 @@ describe('a call', () => {
     vendor().onEnd();
     expect(told).toEqual(['head 200', 'data: {"choices":[]}\n\n', 'data: [DONE]\n\n', 'end']);
     expect(refused).toEqual([]);
+  });
+
+  test('is paid for before the last record leaves, and no end comes before that has left for all', () => {
+    const RECORD = 'data: {"choices":[]}\n\n';
+    const { leading, answer, open, vendor } = call();
+    leading.begin();
+    const told: string[] = [];
+    for (const name of ['a', 'b'])
+      answer.attach({
+        onHead: () => {},
+        onBytes: (bytes, start, end) => {
+          told.push(`${name} ${Buffer.from(bytes).toString('utf8', start, end)} ${open.money}`);
+          return true;
+        },
+        onEnd: () => void told.push(`${name} end`),
+        onError: () => {},
+        onGone: () => {},
+      });
+    vendor().onHead(200, fields('text/event-stream'));
+    bytes(vendor(), `${RECORD}data: [DONE]\n\n`);
+    const expected = [
+      `a ${RECORD} 1`,
+      `b ${RECORD} 1`,
+      'a data: [DONE]\n\n 0',
+      'b data: [DONE]\n\n 0',
+      'a end',
+      'b end',
+    ];
+    expect(told).toEqual(expected);
+    vendor().onEnd();
+    expect(told).toEqual(expected);
+  });
+
+  test('whose stream ends without a last record holds back its end alone', () => {
+    const { leading, open, told, vendor } = call();
+    leading.begin();
+    vendor().onHead(200, fields('text/event-stream'));
+    bytes(vendor(), 'data: {"error":{"message":"m"}}\n\n');
+    expect([told.length, open]).toEqual([2, { claim: 1, money: 1, place: 1 }]);
+    vendor().onEnd();
+    expect([told.slice(2), open]).toEqual([['end'], NOTHING]);
   });
 });

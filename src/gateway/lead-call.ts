@@ -45,13 +45,15 @@ export interface LeadCallOptions {
 }
 
 /** What comes next. */
-const STEP = { Money: 0, Target: 1, Attempt: 2 } as const;
+const STEP = { Money: 0, Target: 1, Attempt: 2, Conclude: 3, Last: 4 } as const;
+
+const NO_BYTES = new Uint8Array(0);
 
 /**
  * A call that is paid for: from its claim to its account.
  *
  * ```
- *   money ──► target ──► attempt ──► conclude
+ *   money ──► target ──► attempt ──► conclude ──► last record and end, to all clients
  *     └─────────┴──────────┴── a limit of its own, a changed key: gone, its clients look it up again
  * ```
  *
@@ -69,6 +71,16 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
   #attempt: Attempt | null = null;
   /** The body is here, so that the call can go out once more. */
   #keepsBody = true;
+  /** As the client that began it sees the end. */
+  #status = 0;
+  /** Of an answer that is no stream. */
+  #wholeHead: AnswerHead | null = null;
+  #failure: AttemptFailure | null = null;
+  #meta: AnswerMeta | null = null;
+  /** What is told last: the last record of a stream, or the body of a whole answer. */
+  #lastBytes: Uint8Array = NO_BYTES;
+  #lastStart = 0;
+  #lastEnd = 0;
   #over = false;
   previous: KeyedCall | null = null;
   next: KeyedCall | null = null;
@@ -102,7 +114,8 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
    * nothing is allocated for the waiting; else whatever it waits for calls this or {@link refuse}, at any time.
    */
   proceed(): void {
-    if (this.#over) return;
+    // What is left once it is paid for is to tell its clients.
+    if (this.#over && this.#step !== STEP.Last) return;
     try {
       switch (this.#step++) {
         case STEP.Money:
@@ -113,6 +126,12 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
           break;
         case STEP.Attempt:
           this.#try();
+          break;
+        case STEP.Conclude:
+          this.#close();
+          break;
+        case STEP.Last:
+          this.#sendLast();
           break;
         default:
           throw new Error('a call has no more steps than these');
@@ -168,17 +187,23 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
     this.#answer.append(bytes, start, end);
   }
 
-  ended(status: number): void {
-    this.#answer.end(this.#conclude(status));
+  ended(status: number, bytes: Uint8Array, start: number, end: number): void {
+    this.#status = status;
+    this.#hold(bytes, start, end);
+    this.proceed();
   }
 
   endedWhole(head: AnswerHead, bytes: Uint8Array, start: number, end: number): void {
-    this.#answer.whole(head, bytes, start, end, this.#conclude(head.status));
+    this.#status = head.status;
+    this.#wholeHead = head;
+    this.#hold(bytes, start, end);
+    this.proceed();
   }
 
-  failed({ code, message }: AttemptFailure): void {
-    this.#conclude(502);
-    this.#answer.fail(code, message);
+  failed(failure: AttemptFailure): void {
+    this.#status = 502;
+    this.#failure = failure;
+    this.proceed();
   }
 
   #holdMoney(): void {
@@ -211,6 +236,30 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
     this.#attempt = attempt;
     this.#beginner?.vendorBegins();
     attempt.start(transport, head, prepared.parts);
+  }
+
+  /** Holds the last of the answer back. */
+  #hold(bytes: Uint8Array, start: number, end: number): void {
+    this.#lastBytes = bytes;
+    this.#lastStart = start;
+    this.#lastEnd = end;
+  }
+
+  /** Nothing of the end is told before this is through. */
+  #close(): void {
+    this.#meta = this.#conclude(this.#status);
+    this.proceed();
+  }
+
+  /** The last record leaves, and behind it the end of each client's answer. */
+  #sendLast(): void {
+    const answer = this.#answer;
+    const bytes = this.#lastBytes;
+    // A slow client may take long over the rest of it.
+    this.#lastBytes = NO_BYTES;
+    if (this.#failure !== null) answer.fail(this.#failure.code, this.#failure.message);
+    else if (this.#wholeHead === null) answer.last(bytes, this.#lastStart, this.#lastEnd, this.#meta);
+    else answer.whole(this.#wholeHead, bytes, this.#lastStart, this.#lastEnd, this.#meta);
   }
 
   /**

@@ -33,8 +33,11 @@ test('property: however a stream is read, clients get the same bytes', () => {
           .join('')}data: [DONE]\n\n`;
         const taken: Uint8Array[] = [];
         const chat = dialectOf('openai-chat');
-        const relay = new StreamRelay(chat.streamReader(true), chat, null, {
-          append: (bytes, start, end) => void taken.push(bytes.slice(start, end)),
+        const relay = new StreamRelay({
+          reader: chat.streamReader(true),
+          clientDialect: chat,
+          conversion: null,
+          sink: { append: (bytes, start, end) => void taken.push(bytes.slice(start, end)) },
         });
         const cutsOf = (cuts: readonly number[]): number[] =>
           [...new Set([...cuts.filter((cut) => cut < whole.length), whole.length])].toSorted((a, b) => a - b);
@@ -50,6 +53,9 @@ test('property: however a stream is read, clients get the same bytes', () => {
           from = to;
         }
         relay.end();
+        const last = relay.lastBytes.slice(relay.lastStart, relay.lastEnd);
+        expect(Buffer.from(last).toString()).toBe('data: [DONE]\n\n');
+        taken.push(last);
         expect(Buffer.concat(taken).toString()).toBe(expected);
         expect(relay.complete).toBe(true);
       },
@@ -68,15 +74,16 @@ describe('a failure in a stream', () => {
     stream: string,
   ): { relay: StreamRelay; text: string } {
     let text = '';
-    const relay = new StreamRelay(
-      dialectOf(vendor).streamReader(true),
-      dialectOf(client),
-      answerConversion(client, vendor)?.stream(CONTEXT) ?? null,
-      { append: (bytes, start, end) => void (text += Buffer.from(bytes).toString('utf8', start, end)) },
-    );
+    const relay = new StreamRelay({
+      reader: dialectOf(vendor).streamReader(true),
+      clientDialect: dialectOf(client),
+      conversion: answerConversion(client, vendor)?.stream(CONTEXT) ?? null,
+      sink: { append: (bytes, start, end) => void (text += Buffer.from(bytes).toString('utf8', start, end)) },
+    });
     const bytes = Buffer.from(stream);
     relay.push(bytes, 0, bytes.length);
     relay.end();
+    text += Buffer.from(relay.lastBytes).toString('utf8', relay.lastStart, relay.lastEnd);
     return { relay, text };
   }
   const chat = (stream: string): ReturnType<typeof relayed> => relayed('openai-chat', 'openai-chat', stream);

@@ -10,19 +10,31 @@ import { RelayBuffer } from './relay-buffer.ts';
 import { isOfCredentials, refusedCredentials } from './vendor-failures.ts';
 
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
+const NO_BYTES = new Uint8Array(0);
 
 /** Used within one read and empty between two: one of each does for all streams of a thread, and stays in its caches. */
 const OUT = new RelayBuffer();
 const VERDICT: EventVerdict = blankVerdict();
+
+export interface StreamRelayOptions {
+  readonly reader: StreamReader;
+  readonly clientDialect: Dialect;
+  readonly conversion: StreamConversion | null;
+  /** What can go to clients goes there as it comes, but for the last of it. */
+  readonly sink: ByteSink;
+}
 
 /**
  * A vendor's stream on its way to clients: whole events, in one piece per read of the socket, judged by the vendor's
  * dialect. In the client's dialect they pass as they came; in another they are told anew by its conversion. Behind an
  * error that is told in other words than the vendor's, or before any of its model's, nothing passes, no `[DONE]` either.
  *
+ * What the stream ends with is held back, so that it leaves only when the call's accounts are closed: the record behind which
+ * none comes (`[DONE]`, `message_stop`), or what a conversion ends with. It lies in `lastBytes[lastStart, lastEnd)`.
+ *
  * An event that is too large throws.
  */
-export class StreamRelay {
+export class StreamRelay implements ByteSink {
   readonly #reader: StreamReader;
   readonly #clientDialect: Dialect;
   readonly #conversion: StreamConversion | null;
@@ -41,14 +53,13 @@ export class StreamRelay {
   complete = false;
   /** It said so in a record behind which none comes. */
   over = false;
+  /** That was the record with which a stream ends in order; behind a failure usage may still come. */
+  done = false;
+  lastBytes: Uint8Array = NO_BYTES;
+  lastStart = 0;
+  lastEnd = 0;
 
-  /** What can go to clients goes to `sink`, as it comes. */
-  constructor(
-    reader: StreamReader,
-    clientDialect: Dialect,
-    conversion: StreamConversion | null,
-    sink: ByteSink,
-  ) {
+  constructor({ reader, clientDialect, conversion, sink }: StreamRelayOptions) {
     this.#reader = reader;
     this.#clientDialect = clientDialect;
     this.#sink = sink;
@@ -99,7 +110,7 @@ export class StreamRelay {
     const read = asBuffer(chunk);
     OUT.open(read);
     this.#parser.push(read, start, end);
-    this.#handOver();
+    this.#handOver(this.done || this.failed);
   }
 
   /** The vendor has ended: what is left. */
@@ -109,19 +120,28 @@ export class StreamRelay {
     OUT.open(null);
     this.#parser.end({ flush: true });
     if (this.complete && this.#conversion !== null && !this.#reworded) this.#text += this.#conversion.end();
-    this.#handOver();
+    this.#handOver(this.complete);
   }
 
-  #handOver(): void {
+  /** Takes what is held back. */
+  append(bytes: Uint8Array, start: number, end: number): void {
+    this.lastBytes = bytes;
+    this.lastStart = start;
+    this.lastEnd = end;
+  }
+
+  /** Hands over what has been gathered; `last`: it is what the stream ends with. */
+  #handOver(last: boolean): void {
+    const sink = last ? this : this.#sink;
     if (this.#conversion === null) {
-      OUT.take(this.#sink);
+      OUT.take(sink);
       return;
     }
     const text = this.#text;
     if (text === '') return;
     this.#text = '';
     const bytes = Buffer.from(text);
-    this.#sink.append(bytes, 0, bytes.length);
+    sink.append(bytes, 0, bytes.length);
   }
 
   #event(bytes: Uint8Array, dataStart: number, dataEnd: number, eventStart: number, eventEnd: number): void {
@@ -134,6 +154,11 @@ export class StreamRelay {
     if (verdict.usage !== null) this.#usage = verdict.usage;
     if (verdict.done || verdict.failed) this.complete = this.over = true;
     else if (verdict.finished) this.complete = true;
+    if (verdict.done && !this.done) {
+      // What came before it in this read does not wait for it.
+      this.#handOver(false);
+      this.done = true;
+    }
     if (verdict.failed && !late) this.#alone = this.saidNothing;
     if (late || (verdict.failed && this.#reword(this.#reader.failure))) return;
     if (this.#conversion !== null) {

@@ -50,8 +50,8 @@ export interface AttemptFailure {
 export interface AttemptOwner extends ByteSink {
   /** A stream comes. */
   begun(head: AnswerHead): void;
-  /** The stream has come to its end. */
-  ended(status: number): void;
+  /** The stream has come to its end: its last record, if it has one, is `bytes[start, end)`. */
+  ended(status: number, bytes: Uint8Array, start: number, end: number): void;
   /** All of an answer that is no stream: its body is `bytes[start, end)`. */
   endedWhole(head: AnswerHead, bytes: Uint8Array, start: number, end: number): void;
   failed(failure: AttemptFailure): void;
@@ -161,12 +161,12 @@ export class Attempt implements UpstreamHandler {
     if (status >= 300 || !(headers.get('content-type') ?? '').startsWith('text/event-stream')) return;
     const { clientDialect, owner, prepared } = this.#options;
     const context = this.#context;
-    this.#relay = new StreamRelay(
-      this.#dialect.streamReader(prepared.usageAdded),
+    this.#relay = new StreamRelay({
+      reader: this.#dialect.streamReader(prepared.usageAdded),
       clientDialect,
-      context === null ? null : (this.#conversion?.stream(context) ?? null),
-      owner,
-    );
+      conversion: context === null ? null : (this.#conversion?.stream(context) ?? null),
+      sink: owner,
+    });
     this.#fields += 'cache-control: no-cache\r\n';
     owner.begun({ status, fields: this.#fields, streamed: true });
   }
@@ -174,8 +174,12 @@ export class Attempt implements UpstreamHandler {
   onBody(chunk: Uint8Array, start: number, end: number): void {
     if (this.#ended) return;
     if (this.#relay !== null) {
-      this.#relay.push(chunk, start, end);
-      if (this.#relay.failed) this.#giveUp();
+      const relay = this.#relay;
+      relay.push(chunk, start, end);
+      // Whoever took the pieces may have left meanwhile.
+      if (this.#ended) return;
+      if (relay.failed) this.#giveUp(relay);
+      else if (relay.done) this.#end(relay);
       return;
     }
     this.#size += end - start;
@@ -196,7 +200,7 @@ export class Attempt implements UpstreamHandler {
     if (this.#ended) return;
     // Whatever became of the connection behind the last record: clients have had everything.
     if (this.#relay?.over === true) {
-      this.#end();
+      this.#end(this.#relay);
       return;
     }
     if (NEVER_SENT.has(failure.kind)) this.#status = 502;
@@ -238,7 +242,7 @@ export class Attempt implements UpstreamHandler {
       this.#fail('upstream_closed', 'The vendor ended the stream before its last event.');
       return;
     }
-    this.#end();
+    this.#end(relay);
   }
 
   #endWhole(): void {
@@ -296,14 +300,16 @@ export class Attempt implements UpstreamHandler {
   }
 
   /** The conversion has told the client of a failure: the rest of the vendor's stream is of no use. */
-  #giveUp(): void {
+  #giveUp(relay: StreamRelay): void {
     this.#call?.abort();
-    this.#end();
+    this.#end(relay);
   }
 
-  #end(): void {
+  #end({ lastBytes, lastEnd, lastStart }: StreamRelay): void {
     this.#ended = true;
-    this.#options.owner.ended(this.#status);
+    // What the vendor still sends to end its answer in order is read, though no client asks for it any more.
+    this.#call?.resume();
+    this.#options.owner.ended(this.#status, lastBytes, lastStart, lastEnd);
   }
 
   /** No model has answered: a redirect, a captive portal, a wrong base URL. Nothing is estimated for it. */
