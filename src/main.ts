@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
-import { spawnEarly } from './primary/threads.ts';
+import { spawnEarly } from './threads/spawn.ts';
 
 // Each command loads what it needs and nothing else: a start is a tenth of a second, and most of it is loading.
 

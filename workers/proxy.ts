@@ -1,6 +1,6 @@
 /// <reference lib="webworker" />
 import { startProxyThread } from '../src/gateway/thread.ts';
-import type { FromProxy, ToProxy } from '../src/primary/messages.ts';
+import type { FromProxy, ToProxy } from '../src/threads/messages.ts';
 
 // Thread entry: wiring only. The first message carries everything the thread needs.
 declare const self: Worker;

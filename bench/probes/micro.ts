@@ -7,7 +7,7 @@ import { LABEL_BYTES, MAX_ROWS, METRIC_WORDS } from '../../src/shared/counter-la
 import { WorkerMetrics } from '../../src/shared/counters.ts';
 import { createMemory } from '../../src/shared/memory-map.ts';
 import { JsonDocument } from '../../src/std/json/document.ts';
-import { keyHash } from '../../src/storage/key-hash.ts';
+import { keyHash } from '../../src/keys/key-hash.ts';
 import { ResponseParser } from '../../src/http1/response-parser.ts';
 import { SseParser } from '../../src/http1/sse.ts';
 import { NUMBER_PLACEHOLDER } from '../load/request-template.ts';

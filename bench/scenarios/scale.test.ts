@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { keyHash } from '../../src/storage/key-hash.ts';
+import { keyHash } from '../../src/keys/key-hash.ts';
 import { SqliteStore } from '../../src/storage/sqlite-store.ts';
 import { fillKeys } from './scale.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { StorageTimeout } from '../storage/client.ts';
-import { keyRecord } from '../storage/testing/keys.ts';
+import { keyRecord } from '../keys/testing/keys.ts';
 import { handleAdmin, type AdminServices } from './handle.ts';
 
 const KEY = keyRecord({ id: '3f0e0f7e-6c1f-4d6e-9b7a-0d8a4f0c2b11' });

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { QuotaLedger } from '../billing/quota.ts';
+import type { QuotaLedger } from '../limits/quota.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { openAiErrorBody } from '../errors/render.ts';
 import { StorageTimeout } from '../storage/client.ts';
-import { keyHash } from '../storage/key-hash.ts';
-import type { KeyChange, KeyRecord, NewKey } from '../storage/key-record.ts';
+import { keyHash } from '../keys/key-hash.ts';
+import type { KeyChange, KeyRecord, NewKey } from '../keys/key-record.ts';
 
 export interface AdminRequest {
   readonly method: string;

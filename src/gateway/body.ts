@@ -1,6 +1,6 @@
 import { GatewayError } from '../errors/gateway-error.ts';
 import { BodyTimeoutError, BodyTooLargeError, ClientGoneError, type Incoming } from '../server/incoming.ts';
-import type { UnfinishedBodies } from './unfinished-bodies.ts';
+import type { UnfinishedBodies } from '../limits/unfinished-bodies.ts';
 
 /** Counts the body of a key's request while it is coming. */
 export interface BodyAccount {

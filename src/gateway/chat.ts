@@ -5,17 +5,17 @@ import { Prepared } from '../pipeline/prepared.ts';
 import type { HeaderFields } from '../http1/fields.ts';
 import type { ModelRoute } from '../providers/types.ts';
 import type { Incoming } from '../server/incoming.ts';
-import type { Admission, Place } from './admission.ts';
-import { answerWith, asGatewayError, errorAnswer } from './answers.ts';
-import { authenticate, authenticateAgain, checkModel, checkPassthrough, checkQuota } from './authenticate.ts';
+import type { Admission, Place } from '../limits/admission.ts';
+import { answerWith, asGatewayError, errorAnswer } from '../call/answers.ts';
+import { authenticate, authenticateAgain, checkModel, checkPassthrough, checkQuota } from '../keys/authenticate.ts';
 import { readBody, readFailure } from './body.ts';
-import type { CallDeps } from './call-deps.ts';
-import { Exchange } from './exchange.ts';
-import { hopsOf, identityOf } from './hops.ts';
-import type { KnownKey } from './key-cache.ts';
+import type { CallDeps } from '../call/call-deps.ts';
+import { Exchange } from '../call/exchange.ts';
+import { hopsOf, identityOf } from '../call/hops.ts';
+import type { KnownKey } from '../keys/key-cache.ts';
 import { LARGE_BODY_BYTES, type LargeBodies } from './large-bodies.ts';
 import { requestIdOf } from './request-id.ts';
-import type { UnfinishedBodies } from './unfinished-bodies.ts';
+import type { UnfinishedBodies } from '../limits/unfinished-bodies.ts';
 
 /** What a chat request needs on its way, wired once per thread. */
 export interface ChatDeps extends CallDeps {

@@ -1,11 +1,11 @@
 import { mayAdminister, type AdminAccess } from '../admin/access.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { AdminCall, ToProxy } from '../primary/messages.ts';
+import type { AdminCall, ToProxy } from '../threads/messages.ts';
 import type { Scrape, Scraped } from '../telemetry/thread.ts';
 import type { Incoming } from '../server/incoming.ts';
 import { fieldLine } from '../http1/fields.ts';
 import { PortCalls } from '../std/port-calls.ts';
-import { JSON_TYPE, jsonAnswer, type WholeAnswer } from './answers.ts';
+import { JSON_TYPE, jsonAnswer, type WholeAnswer } from '../call/answers.ts';
 import { wholeBody } from './body.ts';
 import { isLocal } from './local-trust.ts';
 import { requestIdOf } from './request-id.ts';

@@ -9,23 +9,23 @@ import type { Incoming } from '../server/incoming.ts';
 import { asBuffer, Gathered } from '../std/bytes.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { UpstreamCall, UpstreamHandler } from '../upstream/transport.ts';
-import { jsonAnswer, type WholeAnswer } from './answers.ts';
-import { authenticate, authenticateAgain, checkModel } from './authenticate.ts';
+import { jsonAnswer, type WholeAnswer } from '../call/answers.ts';
+import { authenticate, authenticateAgain, checkModel } from '../keys/authenticate.ts';
 import { wholeBody } from './body.ts';
 import type { ChatDeps } from './chat.ts';
-import { hopsOf } from './hops.ts';
-import type { KnownKey } from './key-cache.ts';
+import { hopsOf } from '../call/hops.ts';
+import type { KnownKey } from '../keys/key-cache.ts';
 import { LARGE_BODY_BYTES } from './large-bodies.ts';
 import { requestIdOf } from './request-id.ts';
-import type { KeyedCall } from './running-calls.ts';
+import type { KeyedCall } from '../call/running-calls.ts';
 import {
   clientStatus,
   isNoAnswer,
   isOfCredentials,
   refusedCredentials,
   toldFailure,
-} from './vendor-failures.ts';
-import { RETRY_HINTS } from './vendor-headers.ts';
+} from '../call/vendor-failures.ts';
+import { RETRY_HINTS } from '../call/retry-hints.ts';
 
 const MAX_ANSWER_BYTES = 1024 * 1024;
 const ESTIMATED = fieldLine(

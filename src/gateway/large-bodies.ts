@@ -4,7 +4,7 @@ import type { PipelineInput } from '../pipeline/envelope.ts';
 import type { PreparedFields } from '../pipeline/prepared.ts';
 import type { Preparation, PreparerClient } from '../preparer/client.ts';
 import type { Incoming } from '../server/incoming.ts';
-import type { UnfinishedBodies } from './unfinished-bodies.ts';
+import type { UnfinishedBodies } from '../limits/unfinished-bodies.ts';
 
 /** Bodies from this size on are prepared by a thread of their own: a smaller one takes some milliseconds as a rule. */
 export const LARGE_BODY_BYTES = 1024 * 1024;

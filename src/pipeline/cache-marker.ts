@@ -3,7 +3,7 @@ import { PromptLayout, type Speaker } from '../cache/prompt-layout.ts';
 import { BlockKind, IN_SYSTEM } from '../dialects/block-list.ts';
 import { markMember, Ttl, ttlOf } from '../dialects/cache-mark.ts';
 import { Role } from '../dialects/request-facts.ts';
-import { claudeModel } from '../providers/anthropic/models.ts';
+import { claudeModel } from '../models/claude.ts';
 import { Kind } from '../std/json/document.ts';
 import { TEXT_BLOCK_START } from './block-notes.ts';
 import type { Envelope } from './envelope.ts';

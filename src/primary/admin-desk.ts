@@ -1,8 +1,8 @@
 import { handleAdmin } from '../admin/handle.ts';
-import { QuotaLedger } from '../billing/quota.ts';
+import { QuotaLedger } from '../limits/quota.ts';
 import type { SharedMemory } from '../shared/memory-map.ts';
 import type { StorageClient } from '../storage/client.ts';
-import type { AdminCall } from './messages.ts';
+import type { AdminCall } from '../threads/messages.ts';
 
 export interface AdminDeskOptions {
   readonly memory: SharedMemory;

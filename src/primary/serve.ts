@@ -9,12 +9,12 @@ import { createMemory } from '../shared/memory-map.ts';
 import { StorageClient } from '../storage/client.ts';
 import { createLogger, type Log } from '../telemetry/logging.ts';
 import { AdminDesk } from './admin-desk.ts';
-import { descriptorLimit, fitCapacity } from './descriptors.ts';
+import { descriptorLimit, fitCapacity } from '../threads/capacity.ts';
 import { printDevGreeting } from './dev-greeting.ts';
 import type { DevUpstream } from './dev-upstream.ts';
 import { claimPort } from './port.ts';
-import { Supervisor } from './supervisor.ts';
-import { spawnThread, type ThreadName } from './threads.ts';
+import { Supervisor } from '../threads/supervisor.ts';
+import { spawnThread, type ThreadName } from '../threads/spawn.ts';
 
 /** Each takes as long as storage may take to answer: 5 s. */
 const FLUSH_TRIES = 3;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { claudeModel } from './anthropic/models.ts';
+import { claudeModel } from '../models/claude.ts';
 import { knownProfile, ProviderRegistry, type ProviderSettings } from './registry.ts';
 
 const settings = (id: string, baseUrl: string | null = null): ProviderSettings => ({

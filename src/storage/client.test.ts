@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { StorageClient, StorageTimeout } from './client.ts';
 import type { StorageReply, StorageRequest } from './protocol.ts';
-import { keyRecord } from './testing/keys.ts';
+import { keyRecord } from '../keys/testing/keys.ts';
 
 const KEY = keyRecord();
 

@@ -1,5 +1,5 @@
 import { PortCalls } from '../std/port-calls.ts';
-import type { KeyChange, KeyRecord, NewKey } from './key-record.ts';
+import type { KeyChange, KeyRecord, NewKey } from '../keys/key-record.ts';
 import {
   DEADLINE_MS,
   type StorageCall,

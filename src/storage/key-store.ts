@@ -1,4 +1,4 @@
-import type { KeyChange, NewKey, StoredKey, UsageDelta } from './key-record.ts';
+import type { KeyChange, NewKey, StoredKey, UsageDelta } from '../keys/key-record.ts';
 
 /** The one that records what a run of the process spends. */
 export interface UsageWriter {

@@ -1,4 +1,4 @@
-import type { KeyChange, NewKey, StoredKey } from './key-record.ts';
+import type { KeyChange, NewKey, StoredKey } from '../keys/key-record.ts';
 import type { KeyStore, UsageWriter } from './key-store.ts';
 import { Turns } from './turns.ts';
 

@@ -1,4 +1,4 @@
-import type { KeyChange, KeyRecord, NewKey } from './key-record.ts';
+import type { KeyChange, KeyRecord, NewKey } from '../keys/key-record.ts';
 
 /** What other threads ask of the storage thread, over a port of their own. */
 export type StorageCall =

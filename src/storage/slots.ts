@@ -1,5 +1,5 @@
 import { growKeys, KEY_ID_BYTES, SLOT, type SharedMemory } from '../shared/memory-map.ts';
-import type { StoredKey } from './key-record.ts';
+import type { StoredKey } from '../keys/key-record.ts';
 
 /**
  * Which key has which place in the shared money table. The book itself lies in shared memory, so that a storage thread

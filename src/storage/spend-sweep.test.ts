@@ -2,13 +2,13 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { QuotaLedger } from '../billing/quota.ts';
+import { QuotaLedger } from '../limits/quota.ts';
 import { createMemory } from '../shared/memory-map.ts';
 import type { KeyStore, UsageWriter } from './key-store.ts';
 import { SlotBook } from './slots.ts';
 import { SpendSweep, sweepPauseMs } from './spend-sweep.ts';
 import { SqliteStore } from './sqlite-store.ts';
-import { newKey } from './testing/keys.ts';
+import { newKey } from '../keys/testing/keys.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tokenrouter-sweep-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,6 +1,6 @@
 import { MONEY, moneyIndex, SLOT, type SharedMemory } from '../shared/memory-map.ts';
 import type { KeyStore, UsageWriter } from './key-store.ts';
-import type { UsageDelta } from './key-record.ts';
+import type { UsageDelta } from '../keys/key-record.ts';
 import type { SlotBook } from './slots.ts';
 
 const MAX_BATCH = 1_000;

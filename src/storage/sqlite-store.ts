@@ -4,7 +4,7 @@ import { drizzle, type BunSQLiteDatabase } from 'drizzle-orm/bun-sqlite';
 import { openConnection } from './connection.ts';
 import apiKeysMigration from './migrations/0001_api_keys.sql' with { type: 'text' };
 import usageWritersMigration from './migrations/0002_usage_writers.sql' with { type: 'text' };
-import type { KeyChange, NewKey, StoredKey, UsageDelta } from './key-record.ts';
+import type { KeyChange, NewKey, StoredKey, UsageDelta } from '../keys/key-record.ts';
 import type { KeyStore, UsageWriter } from './key-store.ts';
 import { apiKeys, usageWriters } from './schema/sqlite.ts';
 

@@ -9,7 +9,7 @@ import type { KeyStore } from './key-store.ts';
 import { apiKeys, usageWriters } from './schema/sqlite.ts';
 import { SlotBook } from './slots.ts';
 import { SqliteStore } from './sqlite-store.ts';
-import { newKey } from './testing/keys.ts';
+import { newKey } from '../keys/testing/keys.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tokenrouter-storage-'));
 afterAll(() => rmSync(folder, { recursive: true }));

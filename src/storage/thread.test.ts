@@ -3,11 +3,11 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { QuotaLedger } from '../billing/quota.ts';
+import { QuotaLedger } from '../limits/quota.ts';
 import { createMemory, heartbeatOf } from '../shared/memory-map.ts';
 import { StorageClient } from './client.ts';
 import { SqliteStore } from './sqlite-store.ts';
-import { newKey } from './testing/keys.ts';
+import { newKey } from '../keys/testing/keys.ts';
 import type { FromStorage } from './thread.ts';
 
 /** Storage threads on a folder, and this thread's way to them. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { heartbeatOf, type SharedMemory } from '../shared/memory-map.ts';
 import { ownThreadId } from '../shared/thread-clock.ts';
-import type { KeyRecord, StoredKey } from './key-record.ts';
+import type { KeyRecord, StoredKey } from '../keys/key-record.ts';
 import { PATIENCE_MS, PatientStore } from './patient-store.ts';
 import type { StorageCall, StorageReply, StorageRequest, StorageResult } from './protocol.ts';
 import { SlotBook } from './slots.ts';

@@ -3,13 +3,13 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { QuotaLedger } from '../billing/quota.ts';
+import { QuotaLedger } from '../limits/quota.ts';
 import { createMemory } from '../shared/memory-map.ts';
 import { PatientStore } from './patient-store.ts';
 import { SlotBook } from './slots.ts';
 import { SpendSweep } from './spend-sweep.ts';
 import { isLock, SqliteStore } from './sqlite-store.ts';
-import { newKey } from './testing/keys.ts';
+import { newKey } from '../keys/testing/keys.ts';
 import { LockedError, Turns } from './turns.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tokenrouter-turns-'));

@@ -1,6 +1,6 @@
 // The gateway with room for one thread more than it starts with: SIGUSR2 ends the oldest proxy thread.
 import { runServe } from '../../src/primary/serve.ts';
-import { spawnThread } from '../../src/primary/threads.ts';
+import { spawnThread } from '../../src/threads/spawn.ts';
 
 const proxies: Worker[] = [];
 process.on('SIGUSR2', () => {

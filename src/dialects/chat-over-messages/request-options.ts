@@ -1,4 +1,4 @@
-import type { ClaudeModel } from '../../providers/anthropic/models.ts';
+import type { ClaudeModel } from '../../models/claude.ts';
 import { CLOSE_ARRAY, COMMA } from '../../std/json/bytes.ts';
 import { Kind } from '../../std/json/document.ts';
 import type { Draft } from '../conversion/draft.ts';

@@ -1,6 +1,6 @@
 import { COMMA } from '../../std/json/bytes.ts';
 import { Kind } from '../../std/json/document.ts';
-import type { ClaudeModel } from '../../providers/anthropic/models.ts';
+import type { ClaudeModel } from '../../models/claude.ts';
 import type { Draft } from '../conversion/draft.ts';
 import { invalid, missing, unsupported } from '../conversion/faults.ts';
 import { Members } from '../conversion/members.ts';

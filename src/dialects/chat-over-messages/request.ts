@@ -1,4 +1,4 @@
-import { claudeModel } from '../../providers/anthropic/models.ts';
+import { claudeModel } from '../../models/claude.ts';
 import type { RequestConversion } from '../conversion.ts';
 import { Draft } from '../conversion/draft.ts';
 import { FIELDS, loseTheRest, refuseInexpressible } from './request-fields.ts';

@@ -1,7 +1,7 @@
 import { type EffortInstead, gptModel, type ToolRule } from '../../models/gpt.ts';
 import { plainName } from '../../models/names.ts';
 import { outputCap } from '../../models/output-caps.ts';
-import { claudeModel } from '../../providers/anthropic/models.ts';
+import { claudeModel } from '../../models/claude.ts';
 import { NameMemo } from '../../std/name-memo.ts';
 
 /** What the conversion must know of a model that is spoken to in Chat Completions, by its name. */

@@ -1,4 +1,4 @@
-import { NameMemo } from '../../std/name-memo.ts';
+import { NameMemo } from '../std/name-memo.ts';
 
 /** What a Claude model takes and refuses. Facts of the vendor's model pages and migration guides. */
 export interface ClaudeModel {

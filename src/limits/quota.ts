@@ -1,6 +1,6 @@
 import { MONEY, moneyIndex, SLOT, type SharedMemory } from '../shared/memory-map.ts';
-import type { InputSize } from './estimate.ts';
-import type { Price } from './prices.ts';
+import type { InputSize } from '../billing/estimate.ts';
+import type { Price } from '../billing/prices.ts';
 
 /** A prompt token has about this many bytes; fewer than usual, so that the hold is rather too high. */
 const BYTES_PER_TOKEN = 3;

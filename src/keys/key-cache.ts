@@ -1,6 +1,6 @@
 import { GatewayError } from '../errors/gateway-error.ts';
-import { keyHash } from '../storage/key-hash.ts';
-import type { KeyRecord } from '../storage/key-record.ts';
+import { keyHash } from './key-hash.ts';
+import type { KeyRecord } from './key-record.ts';
 
 const MAX_ENTRIES = 100_000;
 /** Keys have 54 characters. Longer texts are unknown without asking, and above all without being kept. */

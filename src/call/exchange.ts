@@ -5,12 +5,12 @@ import type { Prepared } from '../pipeline/prepared.ts';
 import type { DedupRole } from '../shared/labels.ts';
 import type { ClientWatch, Incoming } from '../server/incoming.ts';
 import { fieldLine } from '../http1/fields.ts';
-import type { Place } from './admission.ts';
+import type { Place } from '../limits/admission.ts';
 import { answerWith, asGatewayError, errorAnswer } from './answers.ts';
-import { authenticateAgain, checkModel, checkPassthrough, checkQuota } from './authenticate.ts';
+import { authenticateAgain, checkModel, checkPassthrough, checkQuota } from '../keys/authenticate.ts';
 import type { CallDeps } from './call-deps.ts';
 import { AnswerClient, type ClientEvents } from './clients.ts';
-import type { KnownKey } from './key-cache.ts';
+import type { KnownKey } from '../keys/key-cache.ts';
 import { LeadCall, type Beginner } from './lead-call.ts';
 
 /** Longest warning that goes into a header; some proxies refuse larger heads. */

@@ -1,7 +1,7 @@
-import type { RateWindow } from '../billing/rate.ts';
+import type { RateWindow } from './rate.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { MAX_PROVIDERS, type SharedMemory } from '../shared/memory-map.ts';
-import type { KeyRecord } from '../storage/key-record.ts';
+import type { KeyRecord } from '../keys/key-record.ts';
 
 export interface DefaultRates {
   readonly rpm: number | null;

@@ -1,12 +1,12 @@
 import type { PriceTable } from '../billing/prices.ts';
-import type { QuotaLedger } from '../billing/quota.ts';
+import type { QuotaLedger } from '../limits/quota.ts';
 import type { DedupTable } from '../dedup/dedup-table.ts';
 import type { ReplayBudget } from '../dedup/replay-budget.ts';
 import type { Dialect } from '../dialects/types.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
 import type { TransportChooser } from '../upstream/transport.ts';
-import type { KeyCache } from './key-cache.ts';
-import type { ProviderLimit, RateLimiter } from './limits.ts';
+import type { KeyCache } from '../keys/key-cache.ts';
+import type { ProviderLimit, RateLimiter } from '../limits/limits.ts';
 import type { Recorder } from './recorder.ts';
 import type { RequestHeads } from './request-heads.ts';
 import type { RunningCalls } from './running-calls.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import type { KeyRecord } from '../storage/key-record.ts';
-import { keyRecord as record } from '../storage/testing/keys.ts';
+import type { KeyRecord } from './key-record.ts';
+import { keyRecord as record } from './testing/keys.ts';
 import { KeyCache } from './key-cache.ts';
 
 /** A cache whose storage answers when told to, in the order in which it was asked. */

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'bun:test';
-import type { QuotaLedger } from '../billing/quota.ts';
+import type { QuotaLedger } from '../limits/quota.ts';
 import { dialectOf } from '../dialects/registry.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Prepared } from '../pipeline/prepared.ts';
 import type { Incoming } from '../server/incoming.ts';
-import type { Place } from './admission.ts';
+import type { Place } from '../limits/admission.ts';
 import type { CallDeps } from './call-deps.ts';
 import { Exchange } from './exchange.ts';
-import type { KeyCache, KnownKey } from './key-cache.ts';
+import type { KeyCache, KnownKey } from '../keys/key-cache.ts';
 import type { Recorder } from './recorder.ts';
 
 /** So much of a thing as is asked for. */

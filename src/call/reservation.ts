@@ -1,8 +1,8 @@
-import type { QuotaLedger } from '../billing/quota.ts';
+import type { QuotaLedger } from '../limits/quota.ts';
 import type { Lead } from '../dedup/dedup-table.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { KnownKey } from './key-cache.ts';
-import type { ProviderLimit } from './limits.ts';
+import type { KnownKey } from '../keys/key-cache.ts';
+import type { ProviderLimit } from '../limits/limits.ts';
 
 export interface ReservationOptions {
   /** The claim: it has been taken. */

@@ -1,7 +1,7 @@
-import type { QuotaKey, QuotaLedger } from '../billing/quota.ts';
+import type { QuotaKey, QuotaLedger } from '../limits/quota.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { HeaderFields } from '../http1/fields.ts';
-import type { KeyRecord } from '../storage/key-record.ts';
+import type { KeyRecord } from './key-record.ts';
 import type { KeyCache, KnownKey } from './key-cache.ts';
 
 /** `Authorization: Bearer …` or `x-api-key`; null when neither is there. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { descriptorLimit, fitCapacity } from './descriptors.ts';
+import { descriptorLimit, fitCapacity } from './capacity.ts';
 
 describe('descriptors', () => {
   test('the soft limit is read, where the system tells it', () => {

@@ -7,10 +7,10 @@ import type { FromStorage, ToStorage } from '../storage/thread.ts';
 import type { Log } from '../telemetry/logging.ts';
 import type { FromMetrics, ToMetrics } from '../telemetry/thread.ts';
 import { giveBack } from './dead-thread.ts';
-import type { Capacity } from './descriptors.ts';
+import type { Capacity } from './capacity.ts';
 import { KeyInvalidation } from './key-invalidation.ts';
 import type { AdminCall, FromProxy, ToProxy } from './messages.ts';
-import type { ThreadName } from './threads.ts';
+import type { ThreadName } from './spawn.ts';
 import { WatchedThread } from './watched-thread.ts';
 
 const CHECK_MS = 250;

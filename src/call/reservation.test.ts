@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test';
-import type { QuotaLedger } from '../billing/quota.ts';
+import type { QuotaLedger } from '../limits/quota.ts';
 import type { Lead } from '../dedup/dedup-table.ts';
-import type { KnownKey } from './key-cache.ts';
-import type { ProviderLimit } from './limits.ts';
+import type { KnownKey } from '../keys/key-cache.ts';
+import type { ProviderLimit } from '../limits/limits.ts';
 import { Reservation } from './reservation.ts';
 
 /** A reservation whose takings and givings back are written down. */

@@ -23,7 +23,7 @@ import {
   refusedCredentials,
   toldFailure,
 } from './vendor-failures.ts';
-import { RETRY_HINTS } from './vendor-headers.ts';
+import { RETRY_HINTS } from './retry-hints.ts';
 
 /** Vendor headers a client may want; everything else stays behind. */
 const RELAYED_HEADERS = ['content-type', 'openai-processing-ms', 'x-sim-upstream-ms'];

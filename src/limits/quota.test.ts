@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { createMemory, releaseWorker, SLOT } from '../shared/memory-map.ts';
-import { textSize } from './estimate.ts';
+import { textSize } from '../billing/estimate.ts';
 import { holdNanoUsd, QuotaLedger } from './quota.ts';
 import { RateWindow } from './rate.ts';
 

@@ -1,7 +1,7 @@
 import type { AdminAccess } from '../admin/access.ts';
 import type { Config } from '../config/load.ts';
 import type { ControlThread, SharedMemory } from '../shared/memory-map.ts';
-import type { Capacity } from './descriptors.ts';
+import type { Capacity } from './capacity.ts';
 
 /** Another proxy thread as a new one learns of it, for its PeerHub. */
 export interface PeerDescription {

@@ -1,6 +1,6 @@
 import { costNanoUsd, savingsNanoUsd } from '../billing/cost.ts';
 import type { Price } from '../billing/prices.ts';
-import { holdNanoUsd } from '../billing/quota.ts';
+import { holdNanoUsd } from '../limits/quota.ts';
 import { tokensOf } from '../billing/usage.ts';
 import type { Answer, AnswerHead, AnswerMeta, AnswerProducer } from '../dedup/answer.ts';
 import type { Lead } from '../dedup/dedup-table.ts';
@@ -9,11 +9,11 @@ import type { Prepared } from '../pipeline/prepared.ts';
 import { chooseTarget, type Target } from '../routing/target.ts';
 import { asGatewayError } from './answers.ts';
 import type { CallDeps } from './call-deps.ts';
-import type { KnownKey } from './key-cache.ts';
+import type { KnownKey } from '../keys/key-cache.ts';
 import type { VendorOutcome } from './recorder.ts';
 import { Reservation } from './reservation.ts';
 import type { KeyedCall } from './running-calls.ts';
-import { Attempt, type AttemptFailure, type AttemptOwner } from './vendor-call.ts';
+import { Attempt, type AttemptFailure, type AttemptOwner } from './attempt.ts';
 
 const UNPRICED = 'no price is known for this model: its cost is not counted';
 
