@@ -1,4 +1,4 @@
-/** All replay buffers of one process together (DESIGN §6). */
+/** All replay buffers of one process together: beyond it calls are made that can no longer be joined. */
 const PROCESS_LIMIT_BYTES = 256 * 1024 * 1024;
 
 /**

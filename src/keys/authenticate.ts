@@ -1,4 +1,3 @@
-import type { QuotaKey, QuotaLedger } from '../limits/quota.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { HeaderFields } from '../http1/fields.ts';
 import type { KeyRecord } from './key-record.ts';
@@ -45,12 +44,6 @@ export function authenticateAgain(
 ): KnownKey | Promise<KnownKey> {
   const found = generation === keys.generation ? key : keys.renew(key);
   return found instanceof Promise ? found.then((record) => checked(record, nowMs)) : checked(found, nowMs);
-}
-
-/** Throws a 402 for a key that has nothing left. */
-export function checkQuota(key: QuotaKey, quota: QuotaLedger): void {
-  if (quota.exhausted(key))
-    throw new GatewayError('insufficient_quota', 'This API key has used up its quota.');
 }
 
 /** Throws a 403 for a key that may not send bodies as they are. */

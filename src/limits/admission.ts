@@ -40,7 +40,7 @@ export class Place {
 }
 
 /**
- * Concurrency limits over all threads: add to the own word, sum, take back if over (DESIGN §2).
+ * Concurrency limits over all threads: add to the own word, sum, take back if over: no word has two writers, of which one may be cut off in between.
  *
  * A request enters once its body is there, so that clients which send theirs slowly keep no place; what bodies hold that are still
  * coming has a bound of its own. It counts as not streamed until it is read.

@@ -1,3 +1,4 @@
+import { GatewayError } from '../errors/gateway-error.ts';
 import { MONEY, moneyIndex, SLOT, type SharedMemory } from '../shared/memory-map.ts';
 import type { InputSize } from '../billing/estimate.ts';
 import type { Price } from '../billing/prices.ts';
@@ -124,4 +125,10 @@ export class QuotaLedger {
     }
     return sum;
   }
+}
+
+/** Throws a 402 for a key that has nothing left. */
+export function checkQuota(key: QuotaKey, quota: QuotaLedger): void {
+  if (quota.exhausted(key))
+    throw new GatewayError('insufficient_quota', 'This API key has used up its quota.');
 }

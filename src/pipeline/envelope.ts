@@ -29,7 +29,7 @@ export interface PipelineInput {
 }
 
 /**
- * The parts of a prompt (DESIGN: System · Tool · History · Query). Messages are counted from 0 in the client's order:
+ * The parts of a prompt: System · Tool · History · Query. Messages are counted from 0 in the client's order:
  *
  * ```
  *   0 … systemEnd   leading system and developer messages, where the system prompt is no field of its own

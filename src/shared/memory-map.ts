@@ -1,4 +1,4 @@
-/** Words of the claim table: 16,384 buckets of 8 (DESIGN: 2^17). */
+/** Words of the claim table: 16,384 buckets of 8, several times the calls that can be in flight. */
 const CLAIM_WORDS = 1 << 17;
 /** The threads that are no proxies; they beat behind them, in this order. */
 const CONTROL_THREADS = ['storage', 'metrics', 'preparer'] as const;
@@ -35,7 +35,7 @@ export const SLOT = {
   pendingBatch: 4,
   words: 5,
 } as const;
-/** Words of one large body that is still coming, or has not been worked on yet (src/gateway/unfinished-bodies.ts). */
+/** Words of one large body that is still coming, or has not been worked on yet (src/limits/unfinished-bodies.ts). */
 export const BODY = {
   /** Key slot + 1; 0: the row is free. */
   owner: 0,
@@ -65,7 +65,7 @@ export const MAX_PROVIDERS = 64;
  *  replayBytes  Float64  [worker]                             proxy `worker`
  *  connections  Float64  [worker][provider][state]            proxy `worker`
  *  claims       Uint32   [2^17], buckets of 8                 the claim's owner (src/dedup/claim-table.ts)
- *  money        Float64  [slot][worker][8: MONEY]  grows       proxy `worker` (src/billing/quota.ts, rate.ts)
+ *  money        Float64  [slot][worker][8: MONEY]  grows       proxy `worker` (src/limits/quota.ts, rate.ts)
  *  slotKeys     Uint8    [slot][16]  the key's UUID  grows    storage
  *  slotMoney    Float64  [slot][5: SLOT]           grows       storage (src/storage/spend-sweep.ts)
  *  slotCount    Int32    [1]                                  storage
