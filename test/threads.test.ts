@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startSimulator, type Simulator } from '../src/simulator/server.ts';
 import { adminAccess } from '../src/admin/access.ts';
-import { QuotaLedger } from '../src/limits/quota.ts';
+import { QuotaHolds } from '../src/limits/quota.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { Supervisor } from '../src/threads/supervisor.ts';
 import type { AdminCall } from '../src/threads/messages.ts';
 import type { ThreadName } from '../src/threads/spawn.ts';
 import { LABEL_BYTES, MAX_ROWS, METRIC_WORDS } from '../src/shared/counter-layout.ts';
-import { createMemory, MONEY, type SharedMemory } from '../src/shared/memory-map.ts';
+import { createMemory, KEY_WORDS, type SharedMemory } from '../src/shared/memory-map.ts';
 import { StorageClient } from '../src/storage/client.ts';
 import { keyHash } from '../src/keys/key-hash.ts';
 import { ADMIN_TOKEN, eventually, turnsAway } from './support/gateway.ts';
@@ -188,7 +188,7 @@ describe('supervision', () => {
       const claims = [...house.memory.claims].filter((word) => word !== 0);
       expect(claims).toHaveLength(before);
       expect(new Set(claims.map((word) => word >>> 20)).has(1)).toBe(false);
-      expect(house.memory.money[MONEY.held]).toBe(0);
+      expect(house.memory.money[KEY_WORDS.held]).toBe(0);
       await eventually(async () => {
         const ready = await fetch(`http://127.0.0.1:${house.port}/health/ready`, {
           headers: { connection: 'close' },
@@ -303,7 +303,7 @@ describe('supervision', () => {
     }
     await house.storage!.flush();
     const [key] = await house.storage!.listKeys();
-    const spent = new QuotaLedger(house.memory, 0).spent(key!.slot);
+    const spent = new QuotaHolds(house.memory, 0).spent(key!.slot);
     expect(spent).toBeGreaterThan(0);
     expect(key!.spentNanoUsd).toBe(spent);
   }, 40_000);

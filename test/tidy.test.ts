@@ -153,7 +153,7 @@ describe('tidy', () => {
 
   test('the top level holds what it should', () => {
     const expected = new Set(
-      'src workers bench deployments test docs Makefile bunfig.toml package.json tsconfig.json README.md LICENSE bun.lock knip.json docker-compose.yml'.split(
+      'src workers bench deployments test docs Makefile bunfig.toml package.json tsconfig.json README.md CONTRIBUTING.md LICENSE bun.lock knip.json docker-compose.yml'.split(
         ' ',
       ),
     );

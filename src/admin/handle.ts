@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { QuotaLedger } from '../limits/quota.ts';
+import type { QuotaHolds } from '../limits/quota.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { openAiErrorBody } from '../errors/render.ts';
 import { StorageTimeout } from '../storage/client.ts';
@@ -24,7 +24,7 @@ export interface AdminServices {
     findKeyById(id: string): Promise<KeyRecord | null>;
     updateKey(id: string, change: KeyChange, onLate: () => void): Promise<KeyRecord | null>;
   };
-  readonly money: Pick<QuotaLedger, 'spent' | 'held' | 'lastUsedMs'>;
+  readonly money: Pick<QuotaHolds, 'spent' | 'held' | 'lastUsedMs'>;
   /** Resolves when no thread goes by the old record any more. */
   readonly onKeyChanged: (id: string) => Promise<void>;
   readonly now: () => number;

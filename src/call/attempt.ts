@@ -1,6 +1,6 @@
 import { estimateUsage } from '../billing/estimate.ts';
 import type { Usage } from '../billing/usage.ts';
-import type { AnswerHead, ByteSink } from '../dedup/answer.ts';
+import type { AnswerHead, ByteSink } from '../dedup/shared-response.ts';
 import { answerConversion } from '../dialects/answer-conversions.ts';
 import type { AnswerContext, AnswerConversion } from '../dialects/conversion.ts';
 import { dialectOf } from '../dialects/registry.ts';

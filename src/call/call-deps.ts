@@ -1,5 +1,5 @@
 import type { PriceTable } from '../billing/prices.ts';
-import type { QuotaLedger } from '../limits/quota.ts';
+import type { QuotaHolds } from '../limits/quota.ts';
 import type { DedupTable } from '../dedup/dedup-table.ts';
 import type { ReplayBudget } from '../dedup/replay-budget.ts';
 import type { Dialect } from '../dialects/types.ts';
@@ -19,7 +19,7 @@ export interface CallDeps {
   /** null when DEDUP_ENABLED is off. */
   readonly dedup: DedupTable | null;
   readonly budget: ReplayBudget;
-  readonly quota: QuotaLedger;
+  readonly quota: QuotaHolds;
   /** null when RATE_LIMIT_ENABLED is off. */
   readonly rates: RateLimiter | null;
   /** null when PROVIDER_CONCURRENT_LIMIT is unset. */

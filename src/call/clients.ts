@@ -1,4 +1,10 @@
-import type { Answer, AnswerConsumer, AnswerHead, AnswerMeta, Cursor } from '../dedup/answer.ts';
+import type {
+  SharedResponse,
+  AnswerConsumer,
+  AnswerHead,
+  AnswerMeta,
+  Cursor,
+} from '../dedup/shared-response.ts';
 import type { Dialect } from '../dialects/types.ts';
 import type { ErrorCode } from '../errors/catalogue.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
@@ -43,7 +49,7 @@ export class AnswerClient implements AnswerConsumer {
     this.#dialect = dialect;
   }
 
-  follow(answer: Answer): void {
+  follow(answer: SharedResponse): void {
     const cursor = answer.attach(this);
     if (this.#over) cursor.detach();
     else if (!cursor.over) this.#cursor = cursor;

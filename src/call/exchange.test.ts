@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'bun:test';
-import type { QuotaLedger } from '../limits/quota.ts';
+import type { QuotaHolds } from '../limits/quota.ts';
 import { dialectOf } from '../dialects/registry.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Prepared } from '../pipeline/prepared.ts';
 import type { Incoming } from '../server/incoming.ts';
-import type { Place } from '../limits/admission.ts';
+import type { Permit } from '../limits/admission.ts';
 import type { CallDeps } from './call-deps.ts';
 import { Exchange } from './exchange.ts';
 import type { KeyCache, KnownKey } from '../keys/key-cache.ts';
@@ -33,14 +33,14 @@ function waitingForItsKey() {
       shareable: false,
       route: only<Prepared['route']>({ provider: only<Prepared['route']['provider']>({ id: 'openai' }) }),
     }),
-    meaning: '',
+    forwardedHeaders: '',
     hops: 0,
-    place: only<Place>({ leave: () => {} }),
+    place: only<Permit>({ leave: () => {} }),
     deps: only<CallDeps>({
       dialect: dialectOf('openai-chat'),
       dedup: null,
       keys: only<KeyCache>({ generation: 2, renew: () => promise }),
-      quota: only<QuotaLedger>({ touch: () => {} }),
+      quota: only<QuotaHolds>({ touch: () => {} }),
       recorder: only<Recorder>({ rejected: () => {}, request: (_, status) => void counted.push(status) }),
       now: () => 0,
       wallClockMs: () => 0,

@@ -1,11 +1,11 @@
-import type { AnswerHead, AnswerMeta } from '../dedup/answer.ts';
+import type { AnswerHead, AnswerMeta } from '../dedup/shared-response.ts';
 import { DedupTable, MAX_ATTEMPTS, type Lead } from '../dedup/dedup-table.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
 import type { Prepared } from '../pipeline/prepared.ts';
 import type { DedupRole } from '../shared/labels.ts';
 import type { ClientWatch, Incoming } from '../server/incoming.ts';
 import { fieldLine } from '../http1/fields.ts';
-import type { Place } from '../limits/admission.ts';
+import type { Permit } from '../limits/admission.ts';
 import { answerWith, asGatewayError, errorAnswer } from './answers.ts';
 import { authenticateAgain, checkModel, checkPassthrough } from '../keys/authenticate.ts';
 import { checkQuota } from '../limits/quota.ts';
@@ -26,10 +26,10 @@ export interface ExchangeOptions {
   readonly generation: number;
   readonly prepared: Prepared;
   /** Field lines of the client's that a vendor of its dialect gets. */
-  readonly meaning: string;
+  readonly forwardedHeaders: string;
   /** Gateways that the request has come through. */
   readonly hops: number;
-  readonly place: Place;
+  readonly place: Permit;
   readonly deps: CallDeps;
   readonly startedAtMs: number;
   readonly bodyAtMs: number;
@@ -205,9 +205,18 @@ export class Exchange implements ClientEvents, ClientWatch, Beginner {
 
   /** Begins the call, and is its first client. */
   #lead(lead: Lead): void {
-    const { deps, hops, meaning, prepared, requestId } = this.#options;
+    const { deps, hops, forwardedHeaders, prepared, requestId } = this.#options;
     const key = this.#key;
-    const call = new LeadCall({ lead, key, prepared, meaning, hops, requestId, deps, beginner: this });
+    const call = new LeadCall({
+      lead,
+      key,
+      prepared,
+      forwardedHeaders,
+      hops,
+      requestId,
+      deps,
+      beginner: this,
+    });
     this.#begun = call;
     this.#attach(lead.answer);
     call.begin();

@@ -37,5 +37,5 @@ export const hopLine = (hops: number): string => `${HOP}: ${hops + 1}\r\n`;
  * What the hops add to the identity of a call. A request that comes round again is another call: shared, it would wait for
  * itself. Most come from no gateway, and nothing is added.
  */
-export const identityOf = (meaning: string, hops: number): string =>
-  hops === 0 ? meaning : meaning + hopLine(hops);
+export const identityOf = (forwardedHeaders: string, hops: number): string =>
+  hops === 0 ? forwardedHeaders : forwardedHeaders + hopLine(hops);

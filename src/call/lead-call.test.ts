@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import type { PriceTable } from '../billing/prices.ts';
-import type { QuotaLedger } from '../limits/quota.ts';
-import { Answer, type AnswerConsumer } from '../dedup/answer.ts';
+import type { QuotaHolds } from '../limits/quota.ts';
+import { SharedResponse, type AnswerConsumer } from '../dedup/shared-response.ts';
 import type { Lead } from '../dedup/dedup-table.ts';
 import { openAiChat } from '../dialects/openai-chat/dialect.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
@@ -56,7 +56,7 @@ function call(broken: Step | null = null) {
   const at = (step: Step): void => {
     if (step === broken) throw new Error(step);
   };
-  const answer = new Answer();
+  const answer = new SharedResponse();
   const lead: Lead = {
     role: 'leader',
     answer,
@@ -95,7 +95,7 @@ function call(broken: Step | null = null) {
         return null;
       },
     }),
-    quota: only<QuotaLedger>({
+    quota: only<QuotaHolds>({
       tryHold: () => {
         at('hold');
         open.money++;
@@ -153,7 +153,7 @@ function call(broken: Step | null = null) {
     lead,
     key: KEY,
     prepared,
-    meaning: '',
+    forwardedHeaders: '',
     hops: 0,
     requestId: 'req_1',
     deps,

@@ -2,7 +2,7 @@ import { costNanoUsd, savingsNanoUsd } from '../billing/cost.ts';
 import type { Price } from '../billing/prices.ts';
 import { holdNanoUsd } from '../limits/quota.ts';
 import { tokensOf } from '../billing/usage.ts';
-import type { Answer, AnswerHead, AnswerMeta, AnswerProducer } from '../dedup/answer.ts';
+import type { SharedResponse, AnswerHead, AnswerMeta, AnswerProducer } from '../dedup/shared-response.ts';
 import type { Lead } from '../dedup/dedup-table.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
 import type { Prepared } from '../pipeline/prepared.ts';
@@ -35,7 +35,7 @@ export interface LeadCallOptions {
   readonly key: KnownKey;
   readonly prepared: Prepared;
   /** Field lines of the client's that a vendor of its dialect gets. */
-  readonly meaning: string;
+  readonly forwardedHeaders: string;
   /** Gateways that the request has come through. */
   readonly hops: number;
   /** Of the request that began it, for defects. */
@@ -62,7 +62,7 @@ const NO_BYTES = new Uint8Array(0);
  */
 export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
   readonly #options: LeadCallOptions;
-  readonly #answer: Answer;
+  readonly #answer: SharedResponse;
   readonly #reservation: Reservation;
   #beginner: Beginner | null;
   #step = 0;
@@ -228,10 +228,10 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
   #try(): void {
     const target = this.#target;
     if (target === null) throw new Error('a call without a target');
-    const { deps, hops, meaning, prepared } = this.#options;
+    const { deps, hops, forwardedHeaders, prepared } = this.#options;
     const { dialect, heads, transports, wallClockMs } = deps;
     const transport = transports.of(target.origin);
-    const head = heads.chat(target, prepared, meaning, hops);
+    const head = heads.chat(target, prepared, forwardedHeaders, hops);
     const attempt = new Attempt({ owner: this, target, clientDialect: dialect, prepared, wallClockMs });
     this.#attempt = attempt;
     this.#beginner?.vendorBegins();

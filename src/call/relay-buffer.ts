@@ -1,4 +1,4 @@
-import type { ByteSink } from '../dedup/answer.ts';
+import type { ByteSink } from '../dedup/shared-response.ts';
 
 /** Up to here a loop moves bytes faster than a call of the runtime's. */
 const MOVED_BY_LOOP = 256;

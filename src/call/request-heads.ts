@@ -54,20 +54,20 @@ export class RequestHeads {
   }
 
   /**
-   * Request line and fields of a call, blank line included. `meaning`: field lines of a client of the vendor's dialect;
+   * Request line and fields of a call, blank line included. `forwardedHeaders`: field lines of a client of the vendor's dialect;
    * `hops`: gateways that the request has come through.
    */
-  chat(target: Target, prepared: Prepared, meaning: string, hops: number): string {
+  chat(target: Target, prepared: Prepared, forwardedHeaders: string, hops: number): string {
     const { chat, defaults, hop } = this.#of(target.provider);
     const { bodyBytes, converted } = prepared;
-    return `${chat[target.account]!}${bodyBytes}\r\n${converted ? defaults : meaning}${nextHop(hop, hops)}\r\n`;
+    return `${chat[target.account]!}${bodyBytes}\r\n${converted ? defaults : forwardedHeaders}${nextHop(hop, hops)}\r\n`;
   }
 
   /** As {@link chat}, for a question about tokens. No cache is touched, so accounts take turns. */
-  countTokens(provider: Provider, bodyBytes: number, meaning: string, hops: number): string {
+  countTokens(provider: Provider, bodyBytes: number, forwardedHeaders: string, hops: number): string {
     const { countTokens, hop } = this.#of(provider);
     this.#counted = (this.#counted + 1) % countTokens.length;
-    return `${countTokens[this.#counted]!}${bodyBytes}\r\n${meaning}${nextHop(hop, hops)}\r\n`;
+    return `${countTokens[this.#counted]!}${bodyBytes}\r\n${forwardedHeaders}${nextHop(hop, hops)}\r\n`;
   }
 
   #of(provider: Provider): ProviderHeads {

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import type { QuotaLedger } from '../limits/quota.ts';
+import type { QuotaHolds } from '../limits/quota.ts';
 import type { Lead } from '../dedup/dedup-table.ts';
 import type { KnownKey } from '../keys/key-cache.ts';
 import type { ProviderLimit } from '../limits/limits.ts';
@@ -11,7 +11,7 @@ function reservation(hasMoney = true) {
   const part = <Whole>(some: Partial<Whole>): Whole => some as Whole;
   const taken = new Reservation({
     lead: part<Lead>({ release: () => void log.push('release') }),
-    quota: part<QuotaLedger>({
+    quota: part<QuotaHolds>({
       tryHold: (_, amount) => {
         log.push(`hold ${amount}`);
         return hasMoney;

@@ -1,4 +1,4 @@
-import type { QuotaLedger } from '../limits/quota.ts';
+import type { QuotaHolds } from '../limits/quota.ts';
 import type { Lead } from '../dedup/dedup-table.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { KnownKey } from '../keys/key-cache.ts';
@@ -7,7 +7,7 @@ import type { ProviderLimit } from '../limits/limits.ts';
 export interface ReservationOptions {
   /** The claim: it has been taken. */
   readonly lead: Lead;
-  readonly quota: QuotaLedger;
+  readonly quota: QuotaHolds;
   /** null when PROVIDER_CONCURRENT_LIMIT is unset. */
   readonly providerLimit: ProviderLimit | null;
 }

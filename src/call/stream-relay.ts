@@ -1,5 +1,5 @@
 import type { Usage } from '../billing/usage.ts';
-import type { ByteSink } from '../dedup/answer.ts';
+import type { ByteSink } from '../dedup/shared-response.ts';
 import type { StreamConversion } from '../dialects/conversion.ts';
 import type { ToldFailure } from '../dialects/told-failure.ts';
 import { blankVerdict, type Dialect, type EventVerdict, type StreamReader } from '../dialects/types.ts';

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import type { ErrorCode } from '../errors/catalogue.ts';
 import type { UnclaimedReason } from '../shared/labels.ts';
 import { PeerHub } from '../shared/peer-hub.ts';
-import type { Answer, AnswerConsumer, AnswerMeta } from './answer.ts';
+import type { SharedResponse, AnswerConsumer, AnswerMeta } from './shared-response.ts';
 import { ClaimTable } from './claim-table.ts';
 import { DedupTable, MAX_ATTEMPTS, type Lead } from './dedup-table.ts';
 import { ReplayBudget } from './replay-budget.ts';
@@ -82,7 +82,7 @@ function lead(side: Side): Lead {
   return found;
 }
 
-function follow(side: Side, attempt = 0): Answer {
+function follow(side: Side, attempt = 0): SharedResponse {
   const found = side.table.acquire(HASH, attempt);
   if (found.role !== 'follower') throw new Error('expected to follow');
   return found.answer;

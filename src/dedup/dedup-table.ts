@@ -1,7 +1,7 @@
 import type { UnclaimedReason } from '../shared/labels.ts';
 import type { Peer, PeerHub, PeerListener } from '../shared/peer-hub.ts';
 import { type Chained, HashTable, SERIAL, TEXT } from '../std/hash-table.ts';
-import { Answer, type AnswerOwner, type AnswerProducer } from './answer.ts';
+import { SharedResponse, type AnswerOwner, type AnswerProducer } from './shared-response.ts';
 import type { ClaimTable } from './claim-table.ts';
 import { FULL_HASH, hashOfText, textOfHash } from './full-hash.ts';
 import {
@@ -16,7 +16,7 @@ import type { ReplayBudget } from './replay-budget.ts';
 /** This request calls the vendor and fills `answer`. */
 export interface Lead {
   readonly role: 'leader';
-  readonly answer: Answer;
+  readonly answer: SharedResponse;
   /** The call is over (done, failed, aborted): it can no longer be joined. Twice is harmless. */
   release(): void;
   /** The leader's own quota or deadline stopped it before a byte: followers look the call up again. */
@@ -26,7 +26,7 @@ export interface Lead {
 /** Another request's answer, on this thread or followed from another. */
 export interface Follow {
   readonly role: 'follower';
-  readonly answer: Answer;
+  readonly answer: SharedResponse;
 }
 
 const JOIN_TIMEOUT_MS = 250;
@@ -50,7 +50,7 @@ export interface DedupOptions {
 /** A call that is led here and can be joined. */
 class Led implements Lead, AnswerOwner, Chained<Uint8Array, Led> {
   readonly role = 'leader';
-  readonly answer: Answer;
+  readonly answer: SharedResponse;
   /** FullHash. */
   readonly key: Uint8Array;
   nextInBucket: Led | null = null;
@@ -61,7 +61,7 @@ class Led implements Lead, AnswerOwner, Chained<Uint8Array, Led> {
 
   constructor(table: Releasing, budget: ReplayBudget, key: Uint8Array, index: number, nowMs: number) {
     this.#table = table;
-    this.answer = new Answer(budget);
+    this.answer = new SharedResponse(budget);
     this.answer.owner = this;
     this.key = key;
     this.index = index;
@@ -89,10 +89,10 @@ interface Releasing {
 /** A call that nobody can join: nothing is kept for it. */
 class Unshared implements Lead {
   readonly role = 'leader';
-  readonly answer: Answer;
+  readonly answer: SharedResponse;
 
   constructor(budget: ReplayBudget) {
-    this.answer = new Answer(budget);
+    this.answer = new SharedResponse(budget);
     this.answer.closeToJoiners();
   }
 
@@ -104,7 +104,7 @@ class Unshared implements Lead {
 }
 
 interface Followed extends AnswerOwner, AnswerProducer, Chained<Uint8Array, Followed> {
-  readonly answer: Answer;
+  readonly answer: SharedResponse;
   readonly id: number;
   readonly peer: Peer;
   readonly timer: ReturnType<typeof setTimeout>;
@@ -131,12 +131,12 @@ class Ticket implements Chained<number, Ticket> {
  * ```
  *  asking thread                         leading thread
  *    JOIN id, hash  ───────────────────►  in the own table?
- *    follower Answer ◄── SNAPSHOT, HEAD, BYTES…, END | FAIL      yes: a RemoteConsumer of the leader's Answer
+ *    follower SharedResponse ◄── SNAPSHOT, HEAD, BYTES…, END | FAIL      yes: a RemoteConsumer of the leader's SharedResponse
  *         │        ── TAKEN n ─────────►  (window of bytes on their way)
  *         └ clients ◄── GONE                                     no: look up again
  * ```
  *
- * However many requests of the asking thread want the call, it follows once; they share the follower's Answer.
+ * However many requests of the asking thread want the call, it follows once; they share the follower's SharedResponse.
  */
 export class DedupTable implements PeerListener<DedupMessage> {
   readonly #options: DedupOptions;
@@ -254,7 +254,7 @@ export class DedupTable implements PeerListener<DedupMessage> {
 
   #join(key: Uint8Array, peer: Peer): Follow {
     const id = this.#nextId++;
-    const answer = new Answer(this.#options.budget);
+    const answer = new SharedResponse(this.#options.budget);
     const timer = setTimeout(() => {
       this.#leave(followed);
       this.#options.onUnclaimed('timeout');

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../errors/catalogue.ts';
 import type { Peer } from '../shared/peer-hub.ts';
 import type { Chained } from '../std/hash-table.ts';
-import type { AnswerConsumer, AnswerHead, AnswerMeta, Cursor } from './answer.ts';
+import type { AnswerConsumer, AnswerHead, AnswerMeta, Cursor } from './shared-response.ts';
 
 /** From the thread that follows to the thread that leads. `id` is the asking thread's, used once. */
 export type ToLeader =

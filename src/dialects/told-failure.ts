@@ -49,9 +49,9 @@ const STATUSES: ReadonlyMap<string, number> = new Map(
 const UNKNOWN = 502;
 export const UNKNOWN_FAILURE: ToldFailure = { status: UNKNOWN, message: null, form: 'typed' };
 
-type Members = Readonly<Record<string, unknown>>;
+type ErrorMembers = Readonly<Record<string, unknown>>;
 
-const isMembers = (value: unknown): value is Members =>
+const isMembers = (value: unknown): value is ErrorMembers =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Null, false, nothing and 0 are how servers say that there was none. */
@@ -77,7 +77,7 @@ export function failureIn(value: unknown): ToldFailure | null {
   return { status: statusOf(value) ?? UNKNOWN, message, form: 'bare' };
 }
 
-function isBare(value: Members): boolean {
+function isBare(value: ErrorMembers): boolean {
   if (value['object'] === 'error' || value['type'] === 'error') return true;
   if (isTold(value['detail']) && Object.keys(value).length === 1) return true;
   const says = typeof value['message'] === 'string' || typeof value['msg'] === 'string';
@@ -87,7 +87,7 @@ function isBare(value: Members): boolean {
 const textOf = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
 
 /** By a number in the place of a code or status, else by the name of one. */
-function statusOf(error: Members): number | null {
+function statusOf(error: ErrorMembers): number | null {
   const names = ['code', 'status', 'status_code', 'http_code', 'error_code'];
   for (const name of names) {
     const told = error[name];

@@ -62,7 +62,7 @@ export interface DialectHeaders {
    * Headers of a client that carry meaning for a vendor of its own dialect, as field lines in one canonical form: they go out
    * with the call and count for the identity of the request. '' for a dialect that has none.
    */
-  meaningOf(fields: HeaderFields): string;
+  forwardedOf(fields: HeaderFields): string;
   /** Field lines of a call that was converted, or whose client has said nothing. */
   readonly defaults: string;
   readonly told: ToldHeaders;

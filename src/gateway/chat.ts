@@ -5,7 +5,7 @@ import { Prepared } from '../pipeline/prepared.ts';
 import type { HeaderFields } from '../http1/fields.ts';
 import type { ModelRoute } from '../providers/types.ts';
 import type { Incoming } from '../server/incoming.ts';
-import type { Admission, Place } from '../limits/admission.ts';
+import type { Admission, Permit } from '../limits/admission.ts';
 import { answerWith, asGatewayError, errorAnswer } from '../call/answers.ts';
 import { authenticate, authenticateAgain, checkModel, checkPassthrough } from '../keys/authenticate.ts';
 import { checkQuota } from '../limits/quota.ts';
@@ -50,7 +50,7 @@ class Arrival {
   readonly #deps: ChatDeps;
   readonly #startedAtMs: number;
   readonly #requestId: string;
-  #place: Place | null = null;
+  #place: Permit | null = null;
   /** Of the cache, when the key was looked up. */
   #generation = 0;
   #hops = 0;
@@ -130,24 +130,24 @@ class Arrival {
       const place = admission.enter();
       this.#place = place;
       rates?.admit(key, wallClockMs());
-      const meaning = dialect.headers.meaningOf(request.fields);
+      const forwardedHeaders = dialect.headers.forwardedOf(request.fields);
       const input = {
         body,
         dialect: dialect.id,
         scope: dedupScope === 'global' ? 'global' : key.id,
         routePath: dialect.clientPaths.call[0],
-        headers: identityOf(meaning, this.#hops),
+        headers: identityOf(forwardedHeaders, this.#hops),
         passthrough: wantsPassthrough(request.fields, key),
       };
       if (body.byteLength < LARGE_BODY_BYTES) {
-        this.#exchange(key, place, pipeline.prepare(input), meaning, bodyAtMs);
+        this.#exchange(key, place, pipeline.prepare(input), forwardedHeaders, bodyAtMs);
         return;
       }
       largeBodies
         .prepare(request, key.slot, input)
         .then((fields) => {
           const prepared = new Prepared(routeOf(resolveModel, fields.model), fields);
-          this.#exchange(key, place, prepared, meaning, bodyAtMs);
+          this.#exchange(key, place, prepared, forwardedHeaders, bodyAtMs);
         })
         .catch((thrown: unknown) => this.#refuse(thrown));
     } catch (thrown) {
@@ -155,7 +155,13 @@ class Arrival {
     }
   }
 
-  #exchange(key: KnownKey, place: Place, prepared: Prepared, meaning: string, bodyAtMs: number): void {
+  #exchange(
+    key: KnownKey,
+    place: Permit,
+    prepared: Prepared,
+    forwardedHeaders: string,
+    bodyAtMs: number,
+  ): void {
     checkModel(key, prepared.model);
     place.settle(prepared.stream);
     const exchange = new Exchange({
@@ -164,7 +170,7 @@ class Arrival {
       key,
       generation: this.#generation,
       prepared,
-      meaning,
+      forwardedHeaders,
       hops: this.#hops,
       place,
       deps: this.#deps,

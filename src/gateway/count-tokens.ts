@@ -104,13 +104,13 @@ async function ask(
 ): Promise<WholeAnswer | null> {
   if (request.over) throw clientLeft();
   const dialect = dialectOf(provider.profile.dialect);
-  const meaning = dialect.headers.meaningOf(request.fields);
+  const forwardedHeaders = dialect.headers.forwardedOf(request.fields);
   const { promise, reject, resolve } = Promise.withResolvers<WholeAnswer | null>();
   const count = new Count(keyId, dialect, resolve, reject);
   count.call = deps.transports.of(provider.origin).call(
     {
       origin: provider.origin,
-      head: deps.heads.countTokens(provider, body.byteLength, meaning, hops),
+      head: deps.heads.countTokens(provider, body.byteLength, forwardedHeaders, hops),
       body: [body],
     },
     count,

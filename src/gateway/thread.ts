@@ -1,6 +1,6 @@
 import { heapSize } from 'bun:jsc';
 import { PriceTable } from '../billing/prices.ts';
-import { QuotaLedger } from '../limits/quota.ts';
+import { QuotaHolds } from '../limits/quota.ts';
 import { RateWindow } from '../limits/rate.ts';
 import type { Config } from '../config/load.ts';
 import { ClaimTable } from '../dedup/claim-table.ts';
@@ -159,7 +159,7 @@ export function startProxyThread(
     dedup: env.DEDUP_ENABLED ? dedup : null,
     dedupScope: env.DEDUP_SCOPE,
     budget,
-    quota: new QuotaLedger(memory, worker),
+    quota: new QuotaHolds(memory, worker),
     rates: env.RATE_LIMIT_ENABLED
       ? new RateLimiter(new RateWindow(memory, worker), {
           rpm: env.RATE_LIMIT_RPM ?? null,

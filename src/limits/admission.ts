@@ -14,7 +14,7 @@ export interface InFlightWords {
 }
 
 /** A request's place among those that run; left exactly once. */
-export class Place {
+export class Permit {
   readonly #admission: Admission;
   #kind: 0 | 1 = 0;
   #left = false;
@@ -81,14 +81,14 @@ export class Admission {
       throw new GatewayError('shutting_down', 'The gateway is stopping.', { retryAfterS: 1 });
   }
 
-  enter(): Place {
+  enter(): Permit {
     this.#own++;
     this.#words.add(0, 1);
     if (this.total > this.#limits.total) {
       this.leave(0);
       throw tooMany('GLOBAL_CONCURRENT_LIMIT');
     }
-    return new Place(this);
+    return new Permit(this);
   }
 
   move(from: 0 | 1, to: 0 | 1): void {

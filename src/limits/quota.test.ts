@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'bun:test';
 import { createMemory, releaseWorker, SLOT } from '../shared/memory-map.ts';
 import { textSize } from '../billing/estimate.ts';
-import { holdNanoUsd, QuotaLedger } from './quota.ts';
+import { holdNanoUsd, QuotaHolds } from './quota.ts';
 import { RateWindow } from './rate.ts';
 
 const memory = () => createMemory({ workers: 2, metricWords: 1, labelBytes: 1, maxKeys: 4 });
 const key = (quotaNanoUsd: number | null) => ({ slot: 1, quotaNanoUsd });
 
-describe('QuotaLedger', () => {
+describe('QuotaHolds', () => {
   test('holds and spending of all threads count', () => {
     const shared = memory();
-    const [one, two] = [new QuotaLedger(shared, 0), new QuotaLedger(shared, 1)];
+    const [one, two] = [new QuotaHolds(shared, 0), new QuotaHolds(shared, 1)];
     expect(one.tryHold(key(100), 60)).toBe(true);
     expect(two.tryHold(key(100), 60)).toBe(false);
     expect(two.tryHold(key(100), 40)).toBe(true);
@@ -22,20 +22,20 @@ describe('QuotaLedger', () => {
   });
 
   test('a key with money left and nothing held always gets one call; one without gets none', () => {
-    const ledger = new QuotaLedger(memory(), 0);
+    const ledger = new QuotaHolds(memory(), 0);
     expect(ledger.tryHold(key(1), 1_000)).toBe(true);
     expect(ledger.tryHold(key(1), 1_000)).toBe(false);
     ledger.settle(1, 1_000, 5);
     expect(ledger.exhausted(key(1))).toBe(true);
     expect(ledger.tryHold(key(1), 0)).toBe(false);
     expect(ledger.held(1)).toBe(0);
-    expect(new QuotaLedger(memory(), 0).tryHold(key(0), 1)).toBe(false);
+    expect(new QuotaHolds(memory(), 0).tryHold(key(0), 1)).toBe(false);
   });
 
   test('what was spent before this process counts', () => {
     const shared = memory();
     shared.slotMoney[1 * SLOT.words + SLOT.baseSpent] = 90;
-    const ledger = new QuotaLedger(shared, 0);
+    const ledger = new QuotaHolds(shared, 0);
     ledger.settle(1, 0, 10);
     expect(ledger.exhausted(key(100))).toBe(true);
     expect(ledger.exhausted(key(null))).toBe(false);
@@ -44,7 +44,7 @@ describe('QuotaLedger', () => {
   test("a dead thread's holds are given back, its spending stays", () => {
     const shared = memory();
     Atomics.store(shared.slotCount, 0, 2);
-    const [one, two] = [new QuotaLedger(shared, 0), new QuotaLedger(shared, 1)];
+    const [one, two] = [new QuotaHolds(shared, 0), new QuotaHolds(shared, 1)];
     one.tryHold(key(100), 50);
     one.settle(1, 0, 7);
     two.tryHold(key(100), 20);
@@ -54,7 +54,7 @@ describe('QuotaLedger', () => {
 
   test('the last use is the latest of all threads', () => {
     const shared = memory();
-    const [one, two] = [new QuotaLedger(shared, 0), new QuotaLedger(shared, 1)];
+    const [one, two] = [new QuotaHolds(shared, 0), new QuotaHolds(shared, 1)];
     expect(one.lastUsedMs(1)).toBe(0);
     one.touch(1, 500);
     two.touch(1, 400);

@@ -1,5 +1,5 @@
 import { GatewayError } from '../errors/gateway-error.ts';
-import { MONEY, moneyIndex, SLOT, type SharedMemory } from '../shared/memory-map.ts';
+import { KEY_WORDS, moneyIndex, SLOT, type SharedMemory } from '../shared/memory-map.ts';
 import type { InputSize } from '../billing/estimate.ts';
 import type { Price } from '../billing/prices.ts';
 
@@ -41,7 +41,7 @@ export interface QuotaKey {
  *
  * Nano-USD in doubles, exact up to 9 million USD. A word has one writer, so a plain add is enough.
  */
-export class QuotaLedger {
+export class QuotaHolds {
   readonly #money: Float64Array;
   readonly #slotMoney: Float64Array;
   readonly #workers: number;
@@ -65,7 +65,7 @@ export class QuotaLedger {
    * nothing else held always gets its call, whatever it may cost.
    */
   tryHold(key: QuotaKey, amountNanoUsd: number): boolean {
-    const own = this.#own(key.slot) + MONEY.held;
+    const own = this.#own(key.slot) + KEY_WORDS.held;
     const money = this.#money;
     // Two threads that meet here see each other's hold and both step back; whoever tries again alone gets through.
     for (let round = 0; round < HOLD_ROUNDS; round++) {
@@ -82,33 +82,33 @@ export class QuotaLedger {
 
   /** The call has ended and cost this much; its hold is over. */
   settle(slot: number, heldNanoUsd: number, costNanoUsd: number): void {
-    this.#money[this.#own(slot) + MONEY.spent]! += costNanoUsd;
+    this.#money[this.#own(slot) + KEY_WORDS.spent]! += costNanoUsd;
     this.release(slot, heldNanoUsd);
   }
 
   release(slot: number, heldNanoUsd: number): void {
-    const own = this.#own(slot) + MONEY.held;
+    const own = this.#own(slot) + KEY_WORDS.held;
     this.#money[own] = Math.max(0, this.#money[own]! - heldNanoUsd);
   }
 
   /** Notes that the key was used. */
   touch(slot: number, wallClockMs: number): void {
-    this.#money[this.#own(slot) + MONEY.lastUsedMs] = wallClockMs;
+    this.#money[this.#own(slot) + KEY_WORDS.lastUsedMs] = wallClockMs;
   }
 
   spent(slot: number): number {
-    return this.#slotMoney[slot * SLOT.words + SLOT.baseSpent]! + this.#sum(slot, MONEY.spent);
+    return this.#slotMoney[slot * SLOT.words + SLOT.baseSpent]! + this.#sum(slot, KEY_WORDS.spent);
   }
 
   held(slot: number): number {
-    return this.#sum(slot, MONEY.held);
+    return this.#sum(slot, KEY_WORDS.held);
   }
 
   /** 0: not in this process. */
   lastUsedMs(slot: number): number {
     let last = 0;
     for (let worker = 0; worker < this.#workers; worker++) {
-      const at = this.#money[moneyIndex(this.#workers, slot, worker) + MONEY.lastUsedMs]!;
+      const at = this.#money[moneyIndex(this.#workers, slot, worker) + KEY_WORDS.lastUsedMs]!;
       if (at > last) last = at;
     }
     return last;
@@ -128,7 +128,7 @@ export class QuotaLedger {
 }
 
 /** Throws a 402 for a key that has nothing left. */
-export function checkQuota(key: QuotaKey, quota: QuotaLedger): void {
+export function checkQuota(key: QuotaKey, quota: QuotaHolds): void {
   if (quota.exhausted(key))
     throw new GatewayError('insufficient_quota', 'This API key has used up its quota.');
 }

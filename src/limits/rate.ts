@@ -1,4 +1,4 @@
-import { MONEY, moneyIndex, type SharedMemory } from '../shared/memory-map.ts';
+import { KEY_WORDS, moneyIndex, type SharedMemory } from '../shared/memory-map.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -30,19 +30,22 @@ export class RateWindow {
   admit(slot: number, limits: RateLimits, wallClockMs: number): number {
     if (limits.rpm === null && limits.tpm === null) return 0;
     const own = this.#turn(slot, wallClockMs);
-    if (limits.tpm !== null && this.#rate(slot, MONEY.tokens, MONEY.lastTokens, wallClockMs) >= limits.tpm) {
+    if (
+      limits.tpm !== null &&
+      this.#rate(slot, KEY_WORDS.tokens, KEY_WORDS.lastTokens, wallClockMs) >= limits.tpm
+    ) {
       return secondsLeft(wallClockMs);
     }
     if (limits.rpm === null) return 0;
-    this.#money[own + MONEY.requests]! += 1;
-    if (this.#rate(slot, MONEY.requests, MONEY.lastRequests, wallClockMs) <= limits.rpm) return 0;
-    this.#money[own + MONEY.requests]! -= 1;
+    this.#money[own + KEY_WORDS.requests]! += 1;
+    if (this.#rate(slot, KEY_WORDS.requests, KEY_WORDS.lastRequests, wallClockMs) <= limits.rpm) return 0;
+    this.#money[own + KEY_WORDS.requests]! -= 1;
     return secondsLeft(wallClockMs);
   }
 
   /** Counts what a call has used. */
   used(slot: number, tokens: number, wallClockMs: number): void {
-    this.#money[this.#turn(slot, wallClockMs) + MONEY.tokens]! += tokens;
+    this.#money[this.#turn(slot, wallClockMs) + KEY_WORDS.tokens]! += tokens;
   }
 
   /** Moves the own window to this minute; answers where the own words begin. */
@@ -50,14 +53,14 @@ export class RateWindow {
     const money = this.#money;
     const own = moneyIndex(this.#workers, slot, this.#worker);
     const minute = Math.floor(wallClockMs / MINUTE_MS);
-    const before = money[own + MONEY.minute]!;
+    const before = money[own + KEY_WORDS.minute]!;
     if (before !== minute) {
       const adjacent = before === minute - 1;
-      money[own + MONEY.lastRequests] = adjacent ? money[own + MONEY.requests]! : 0;
-      money[own + MONEY.lastTokens] = adjacent ? money[own + MONEY.tokens]! : 0;
-      money[own + MONEY.requests] = 0;
-      money[own + MONEY.tokens] = 0;
-      money[own + MONEY.minute] = minute;
+      money[own + KEY_WORDS.lastRequests] = adjacent ? money[own + KEY_WORDS.requests]! : 0;
+      money[own + KEY_WORDS.lastTokens] = adjacent ? money[own + KEY_WORDS.tokens]! : 0;
+      money[own + KEY_WORDS.requests] = 0;
+      money[own + KEY_WORDS.tokens] = 0;
+      money[own + KEY_WORDS.minute] = minute;
     }
     return own;
   }
@@ -68,7 +71,7 @@ export class RateWindow {
     let rate = 0;
     for (let worker = 0; worker < this.#workers; worker++) {
       const at = moneyIndex(this.#workers, slot, worker);
-      const counted = this.#money[at + MONEY.minute]!;
+      const counted = this.#money[at + KEY_WORDS.minute]!;
       if (counted === minute) rate += this.#money[at + current]! + this.#money[at + last]! * remaining;
       else if (counted === minute - 1) rate += this.#money[at + current]! * remaining;
     }

@@ -38,19 +38,19 @@ interface Counted {
 }
 
 /** A row of one thread's table, and which of the bodies that it has had. */
-interface Place {
+interface Row {
   readonly worker: number;
   readonly row: number;
   readonly birth: number;
 }
 
-const NOBODY: readonly Place[] = [];
+const NOBODY: readonly Row[] = [];
 
 interface Survey {
   /** Whose body has to end; null: nobody's. */
-  readonly victim: Place | null;
+  readonly victim: Row | null;
   /** Who is doomed and has to have gone before there is room. */
-  readonly leaving: readonly Place[];
+  readonly leaving: readonly Row[];
 }
 
 /**
@@ -198,7 +198,7 @@ export class UnfinishedBodies {
   /** Whether all have gone for whom the body waits, and it has what it has taken. */
   #goesOn(body: Metered): boolean {
     const { bodies } = this.#memory;
-    const stays = ({ worker, row, birth }: Place): boolean => {
+    const stays = ({ worker, row, birth }: Row): boolean => {
       const at = row * BODY.words;
       return bodies[worker]![at + BODY.birth] === birth && bodies[worker]![at + BODY.owner]! > 0;
     };
@@ -215,7 +215,7 @@ export class UnfinishedBodies {
   }
 
   /** Ends whose bodies have to, now that `body` has taken what it wants, itself perhaps; answers who must have gone for it to have that. */
-  #makeRoom(body: Counted): readonly Place[] {
+  #makeRoom(body: Counted): readonly Row[] {
     while (body.row >= 0) {
       const { victim, leaving } = this.#survey(body.owner);
       if (victim === null) return leaving;
@@ -232,8 +232,8 @@ export class UnfinishedBodies {
     // As a rule all of them are less than one key may have.
     if (total <= this.#shareBytes) return { victim: null, leaving: NOBODY };
     const held = new Map<number, number>();
-    const largest = new Map<number, Place & { readonly bytes: number }>();
-    const leaving: Place[] = [];
+    const largest = new Map<number, Row & { readonly bytes: number }>();
+    const leaving: Row[] = [];
     let staying = 0;
     let ownersLeaving = 0;
     this.#each((place, of, bytes, doomed) => {
@@ -257,7 +257,7 @@ export class UnfinishedBodies {
     return { victim: null, leaving: fits ? NOBODY : leaving };
   }
 
-  #each(visit: (place: Place, owner: number, bytes: number, doomed: boolean) => void): void {
+  #each(visit: (place: Row, owner: number, bytes: number, doomed: boolean) => void): void {
     const { bodies, bodyRows, workers } = this.#memory;
     for (let worker = 0; worker < workers; worker++) {
       const words = bodies[worker]!;
@@ -285,7 +285,7 @@ class Metered implements BodyMeter, Counted {
   /** What it holds, where that is more. */
   wantedBytes = 0;
   /** Who must have gone before it may hold what it has taken in its row. */
-  waitsFor: readonly Place[] = NOBODY;
+  waitsFor: readonly Row[] = NOBODY;
 
   constructor(bodies: UnfinishedBodies, source: BodySource, owner: number) {
     this.#bodies = bodies;

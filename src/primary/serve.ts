@@ -8,7 +8,7 @@ import { NO_PROVIDER } from '../providers/registry.ts';
 import { createMemory } from '../shared/memory-map.ts';
 import { StorageClient } from '../storage/client.ts';
 import { createLogger, type Log } from '../telemetry/logging.ts';
-import { AdminDesk } from './admin-desk.ts';
+import { AdminService } from './admin-service.ts';
 import { descriptorLimit, fitCapacity } from '../threads/capacity.ts';
 import { printDevGreeting } from './dev-greeting.ts';
 import type { DevUpstream } from './dev-upstream.ts';
@@ -117,7 +117,7 @@ export async function runServe(options: ServeOptions): Promise<void> {
     if (storage === null) throw new Error('storage has not started');
     return storage;
   };
-  const desk = new AdminDesk({
+  const desk = new AdminService({
     memory,
     storage: storageClient,
     invalidateKey: (id) => supervisor.invalidateKey(id),

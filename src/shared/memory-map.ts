@@ -10,7 +10,7 @@ const MONEY_BYTES = 256 * 1024 * 1024;
 const FIRST_KEYS = 1 << 10;
 
 /** Words of one (worker, key) in the money table. */
-export const MONEY = {
+export const KEY_WORDS = {
   spent: 0,
   held: 1,
   lastUsedMs: 2,
@@ -65,7 +65,7 @@ export const MAX_PROVIDERS = 64;
  *  replayBytes  Float64  [worker]                             proxy `worker`
  *  connections  Float64  [worker][provider][state]            proxy `worker`
  *  claims       Uint32   [2^17], buckets of 8                 the claim's owner (src/dedup/claim-table.ts)
- *  money        Float64  [slot][worker][8: MONEY]  grows       proxy `worker` (src/limits/quota.ts, rate.ts)
+ *  money        Float64  [slot][worker][8: KEY_WORDS]  grows       proxy `worker` (src/limits/quota.ts, rate.ts)
  *  slotKeys     Uint8    [slot][16]  the key's UUID  grows    storage
  *  slotMoney    Float64  [slot][5: SLOT]           grows       storage (src/storage/spend-sweep.ts)
  *  slotCount    Int32    [1]                                  storage
@@ -125,7 +125,7 @@ const growable = (bytesPerRow: number, rows: number, maxRows: number) =>
 export function createMemory(options: MemoryOptions): SharedMemory {
   const { workers } = options;
   const maxKeys =
-    options.maxKeys ?? Math.min(MAX_KEYS, Math.floor(MONEY_BYTES / (workers * MONEY.words * 8)));
+    options.maxKeys ?? Math.min(MAX_KEYS, Math.floor(MONEY_BYTES / (workers * KEY_WORDS.words * 8)));
   const keys = Math.min(FIRST_KEYS, maxKeys);
   return {
     runId: crypto.randomUUID(),
@@ -138,7 +138,7 @@ export function createMemory(options: MemoryOptions): SharedMemory {
     replayBytes: float64(workers),
     connections: float64(workers * MAX_PROVIDERS * 3),
     claims: new Uint32Array(new SharedArrayBuffer(CLAIM_WORDS * 4)),
-    money: new Float64Array(growable(workers * MONEY.words * 8, keys, maxKeys)),
+    money: new Float64Array(growable(workers * KEY_WORDS.words * 8, keys, maxKeys)),
     slotKeys: new Uint8Array(growable(KEY_ID_BYTES, keys, maxKeys)),
     slotMoney: new Float64Array(growable(SLOT.words * 8, keys, maxKeys)),
     slotCount: int32(1),
@@ -160,14 +160,14 @@ export function growKeys(memory: SharedMemory, keys: number): void {
   const room = slotKeys.byteLength / KEY_ID_BYTES;
   if (keys <= room) return;
   const next = Math.min(memory.maxKeys, Math.max(keys, room * 2));
-  memory.money.buffer.grow(next * memory.workers * MONEY.words * 8);
+  memory.money.buffer.grow(next * memory.workers * KEY_WORDS.words * 8);
   memory.slotMoney.buffer.grow(next * SLOT.words * 8);
   slotKeys.buffer.grow(next * KEY_ID_BYTES);
 }
 
 /** Where the words of a (key, worker) begin in the money table. */
 export const moneyIndex = (workers: number, slot: number, worker: number): number =>
-  (slot * workers + worker) * MONEY.words;
+  (slot * workers + worker) * KEY_WORDS.words;
 
 /** Index of the heartbeat of a thread that is no proxy. */
 export const heartbeatOf = (memory: SharedMemory, thread: ControlThread): number =>
@@ -186,5 +186,5 @@ export function releaseWorker(memory: SharedMemory, worker: number): void {
   memory.connections.fill(0, worker * MAX_PROVIDERS * 3, (worker + 1) * MAX_PROVIDERS * 3);
   const slots = Atomics.load(memory.slotCount, 0);
   for (let slot = 0; slot < slots; slot++)
-    memory.money[moneyIndex(memory.workers, slot, worker) + MONEY.held] = 0;
+    memory.money[moneyIndex(memory.workers, slot, worker) + KEY_WORDS.held] = 0;
 }

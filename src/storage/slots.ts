@@ -5,7 +5,7 @@ import type { StoredKey } from '../keys/key-record.ts';
  * Which key has which place in the shared money table. The book itself lies in shared memory, so that a storage thread
  * that follows a dead one goes on with the same places.
  */
-export class SlotBook {
+export class SlotService {
   readonly #memory: SharedMemory;
   readonly #slots = new Map<string, number>();
   readonly #ids: string[] = [];

@@ -2,10 +2,10 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { QuotaLedger } from '../limits/quota.ts';
+import { QuotaHolds } from '../limits/quota.ts';
 import { createMemory } from '../shared/memory-map.ts';
 import type { KeyStore, UsageWriter } from './key-store.ts';
-import { SlotBook } from './slots.ts';
+import { SlotService } from './slots.ts';
 import { SpendSweep, sweepPauseMs } from './spend-sweep.ts';
 import { SqliteStore } from './sqlite-store.ts';
 import { newKey } from '../keys/testing/keys.ts';
@@ -18,13 +18,13 @@ class Till implements Disposable {
   readonly shared = createMemory({ workers: 2, metricWords: 1, labelBytes: 1, maxKeys: 4 });
   readonly store = new SqliteStore(join(folder, `${crypto.randomUUID()}.db`));
   readonly key = this.store.create(newKey());
-  readonly book = new SlotBook(this.shared);
+  readonly book = new SlotService(this.shared);
   readonly slot = this.book.give(this.key);
-  readonly ledger = new QuotaLedger(this.shared, 0);
+  readonly ledger = new QuotaHolds(this.shared, 0);
 
   /** As a storage thread makes it; the one that follows a dead one reads the slots anew. */
   sweep(store: KeyStore = this.store): SpendSweep {
-    return new SpendSweep(this.shared, new SlotBook(this.shared), store);
+    return new SpendSweep(this.shared, new SlotService(this.shared), store);
   }
 
   get stored(): number | undefined {
@@ -53,7 +53,7 @@ describe('what was spent', () => {
   test('is stored once, of every thread', async () => {
     using till = new Till();
     const { ledger, slot } = till;
-    const other = new QuotaLedger(till.shared, 1);
+    const other = new QuotaHolds(till.shared, 1);
     ledger.settle(slot, 0, 30);
     other.settle(slot, 0, 12);
     other.touch(slot, 99);

@@ -1,7 +1,7 @@
-import { MONEY, moneyIndex, SLOT, type SharedMemory } from '../shared/memory-map.ts';
+import { KEY_WORDS, moneyIndex, SLOT, type SharedMemory } from '../shared/memory-map.ts';
 import type { KeyStore, UsageWriter } from './key-store.ts';
 import type { UsageDelta } from '../keys/key-record.ts';
-import type { SlotBook } from './slots.ts';
+import type { SlotService } from './slots.ts';
 
 const MAX_BATCH = 1_000;
 const PAUSE_MS = 200;
@@ -38,7 +38,7 @@ interface SlotUsage {
  */
 export class SpendSweep {
   readonly #memory: SharedMemory;
-  readonly #slots: SlotBook;
+  readonly #slots: SlotService;
   readonly #store: KeyStore;
   readonly #now: () => number;
   #running: Promise<unknown> = Promise.resolve();
@@ -49,7 +49,7 @@ export class SpendSweep {
   /** @param now monotonic, ms. */
   constructor(
     memory: SharedMemory,
-    slots: SlotBook,
+    slots: SlotService,
     store: KeyStore,
     now: () => number = () => performance.now(),
   ) {
@@ -80,8 +80,8 @@ export class SpendSweep {
       let lastUsedAtMs = 0;
       for (let worker = 0; worker < this.#memory.workers; worker++) {
         const own = moneyIndex(this.#memory.workers, slot, worker);
-        total += this.#memory.money[own + MONEY.spent]!;
-        lastUsedAtMs = Math.max(lastUsedAtMs, this.#memory.money[own + MONEY.lastUsedMs]!);
+        total += this.#memory.money[own + KEY_WORDS.spent]!;
+        lastUsedAtMs = Math.max(lastUsedAtMs, this.#memory.money[own + KEY_WORDS.lastUsedMs]!);
       }
       const spentNanoUsd = total - slotMoney[at + SLOT.stored]!;
       if (spentNanoUsd === 0 && lastUsedAtMs === slotMoney[at + SLOT.storedLastUsedMs]!) continue;

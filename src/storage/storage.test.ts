@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createMemory } from '../shared/memory-map.ts';
 import type { KeyStore } from './key-store.ts';
 import { apiKeys, usageWriters } from './schema/sqlite.ts';
-import { SlotBook } from './slots.ts';
+import { SlotService } from './slots.ts';
 import { SqliteStore } from './sqlite-store.ts';
 import { newKey } from '../keys/testing/keys.ts';
 
@@ -152,10 +152,10 @@ describe('slots', () => {
     const shared = memory();
     const store = new SqliteStore(file());
     const keys = Array.from({ length: 5 }, () => store.create(newKey()));
-    const book = new SlotBook(shared);
+    const book = new SlotService(shared);
     expect(keys.slice(0, 3).map((key) => book.give(key))).toEqual([0, 1, 2]);
     expect(book.give(keys[1]!)).toBe(1);
-    const successor = new SlotBook(shared);
+    const successor = new SlotService(shared);
     expect(successor.find(keys[2]!.id)).toBe(2);
     expect(successor.find(keys[3]!.id)).toBe(-1);
     expect(successor.give(keys[3]!)).toBe(3);

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { QuotaLedger } from '../limits/quota.ts';
+import { QuotaHolds } from '../limits/quota.ts';
 import { createMemory, heartbeatOf } from '../shared/memory-map.ts';
 import { StorageClient } from './client.ts';
 import { SqliteStore } from './sqlite-store.ts';
@@ -113,7 +113,7 @@ describe('a close', () => {
     const key = newKey();
     await client.createKey(key);
     const { slot } = (await client.findKeyByHash(key.hash))!;
-    new QuotaLedger(memory, 0).settle(slot, 0, 42);
+    new QuotaHolds(memory, 0).settle(slot, 0, 42);
     await client.flush();
     await client.closeDatabase();
     expect(readdirSync(house.folder)).toEqual(['tokenrouter.db']);

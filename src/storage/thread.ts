@@ -4,7 +4,7 @@ import { ownThreadId } from '../shared/thread-clock.ts';
 import type { KeyRecord, StoredKey } from '../keys/key-record.ts';
 import { PATIENCE_MS, PatientStore } from './patient-store.ts';
 import type { StorageCall, StorageReply, StorageRequest, StorageResult } from './protocol.ts';
-import { SlotBook } from './slots.ts';
+import { SlotService } from './slots.ts';
 import { SpendSweep, sweepPauseMs } from './spend-sweep.ts';
 import { isLock, SqliteStore } from './sqlite-store.ts';
 import { Turns } from './turns.ts';
@@ -25,14 +25,14 @@ const MAINTAIN_MS = 10_000;
 const OPEN_PATIENCE_MS = 30_000;
 
 /** The calls of the protocol, answered from a store and the slot book. */
-class StorageDesk {
+class StorageService {
   readonly #store: PatientStore;
-  readonly #slots: SlotBook;
+  readonly #slots: SlotService;
   readonly sweep: SpendSweep;
 
   constructor(memory: SharedMemory, store: PatientStore) {
     this.#store = store;
-    this.#slots = new SlotBook(memory);
+    this.#slots = new SlotService(memory);
     this.sweep = new SpendSweep(memory, this.#slots, store);
   }
 
@@ -80,7 +80,7 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 
 /** The storage thread: the only one that runs a query. Answers the function that takes its messages. */
 export function storageThread(send: (message: FromStorage) => void): (message: ToStorage) => void {
-  const opened = Promise.withResolvers<StorageDesk>();
+  const opened = Promise.withResolvers<StorageService>();
   // A thread that cannot open its database says so once, and to every call.
   opened.promise.catch(() => {});
   let closed = false;
@@ -121,7 +121,7 @@ export function storageThread(send: (message: FromStorage) => void): (message: T
       await Bun.sleep(sweepPauseMs(workedMs));
     }
   };
-  const maintain = async (desk: StorageDesk): Promise<void> => {
+  const maintain = async (desk: StorageService): Promise<void> => {
     // What goes wrong here does so with the next write, too, and is told there.
     if (!closed) await desk.maintain().catch(() => {});
   };
@@ -136,7 +136,7 @@ export function storageThread(send: (message: FromStorage) => void): (message: T
         () => new SqliteStore(join(dataDir, 'tokenrouter.db')),
         performance.now() + OPEN_PATIENCE_MS,
       );
-      const desk = new StorageDesk(memory, new PatientStore(store, isLock));
+      const desk = new StorageService(memory, new PatientStore(store, isLock));
       opened.resolve(desk);
       void sweepForever(desk.sweep);
       setInterval(() => void maintain(desk), MAINTAIN_MS);

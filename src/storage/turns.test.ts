@@ -3,10 +3,10 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { QuotaLedger } from '../limits/quota.ts';
+import { QuotaHolds } from '../limits/quota.ts';
 import { createMemory } from '../shared/memory-map.ts';
 import { PatientStore } from './patient-store.ts';
-import { SlotBook } from './slots.ts';
+import { SlotService } from './slots.ts';
 import { SpendSweep } from './spend-sweep.ts';
 import { isLock, SqliteStore } from './sqlite-store.ts';
 import { newKey } from '../keys/testing/keys.ts';
@@ -112,8 +112,8 @@ describe('a database that another connection writes to', () => {
 test('spending is stored once whatever locks come and go', async () => {
   using at = new Locked();
   const shared = createMemory({ workers: 1, metricWords: 1, labelBytes: 1, maxKeys: 4 });
-  const book = new SlotBook(shared);
-  const ledger = new QuotaLedger(shared, 0);
+  const book = new SlotService(shared);
+  const ledger = new QuotaHolds(shared, 0);
   const slot = book.give(at.key);
   const impatient = new PatientStore(at.store, isLock);
   // Some batches give up, as they do after seconds; others get through between two locks.

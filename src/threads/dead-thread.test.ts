@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { ClaimTable } from '../dedup/claim-table.ts';
-import { createMemory, MONEY, moneyIndex, type SharedMemory } from '../shared/memory-map.ts';
+import { createMemory, KEY_WORDS, moneyIndex, type SharedMemory } from '../shared/memory-map.ts';
 import { giveBack } from './dead-thread.ts';
 
 const WORKERS = 3;
@@ -41,7 +41,7 @@ function afterDeath() {
   const memory = createMemory({ workers: WORKERS, metricWords: 4, labelBytes: 4, maxKeys: 4 });
   for (const [, view] of viewsOf(memory))
     for (const words of Array.isArray(view) ? view : [view]) words.fill(1);
-  const slots = memory.money.length / (WORKERS * MONEY.words);
+  const slots = memory.money.length / (WORKERS * KEY_WORDS.words);
   memory.slotCount[0] = slots;
   memory.claims.fill(0);
   const hashes = [0, 1, 2].map((first) => new Uint8Array(32).fill(first));
@@ -83,10 +83,10 @@ describe('what a dead proxy thread gives back', () => {
     for (let slot = 0; slot < slots; slot++) {
       for (let worker = 0; worker < WORKERS; worker++) {
         const at = moneyIndex(WORKERS, slot, worker);
-        const expected = Array.from({ length: MONEY.words }, (_, word) =>
-          worker === DEAD.worker && word === MONEY.held ? 0 : 1,
+        const expected = Array.from({ length: KEY_WORDS.words }, (_, word) =>
+          worker === DEAD.worker && word === KEY_WORDS.held ? 0 : 1,
         );
-        expect([...memory.money.subarray(at, at + MONEY.words)]).toEqual(expected);
+        expect([...memory.money.subarray(at, at + KEY_WORDS.words)]).toEqual(expected);
       }
     }
   });

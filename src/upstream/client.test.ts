@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { Exchange } from './exchange.ts';
+import { HttpExchange } from './http-exchange.ts';
 import { answer, Clock, request, testClient } from './testing/clients.ts';
 import { startRawServer, type RawConnection } from './testing/raw-server.ts';
 import { eventually, Recorder } from './testing/recorder.ts';
@@ -22,8 +22,8 @@ test('the request is let go as soon as it is sent and a byte has come', async ()
     const recorder = new Recorder();
     const body = Buffer.concat([Buffer.alloc(size, 'x'), Buffer.from('end of body')]);
     const call = client.call({ origin: server.origin, ...request('/', body) }, recorder);
-    expect(call).toBeInstanceOf(Exchange);
-    const exchange = call as Exchange;
+    expect(call).toBeInstanceOf(HttpExchange);
+    const exchange = call as HttpExchange;
     expect(exchange.request?.body[0]).toBe(body);
     await eventually('the answer began', () => recorder.bodyBytes === 5);
     expect(exchange.request).toBeNull();
@@ -203,7 +203,7 @@ test('an answer that begins before the request is sent lets it go when it is', a
   using client = testClient(new Clock());
   const recorder = new Recorder();
   const body = Buffer.alloc(30_000_000);
-  const exchange = client.call({ origin: server.origin, ...request('/', body) }, recorder) as Exchange;
+  const exchange = client.call({ origin: server.origin, ...request('/', body) }, recorder) as HttpExchange;
   await eventually('the answer began', () => recorder.bodyBytes === 5);
   expect(exchange.request?.body[0]).toBe(body);
   server.connections[0]?.resume();

@@ -1,6 +1,6 @@
 import type { Origin } from '../providers/types.ts';
 import { Deadlines } from './deadlines.ts';
-import { Exchange } from './exchange.ts';
+import { HttpExchange } from './http-exchange.ts';
 import { Pool, type PoolContext, type PoolLimits } from './pool.ts';
 import type {
   OriginStats,
@@ -31,7 +31,7 @@ const SWEEP_MS = 100;
  * ```
  *   UpstreamClient ──▶ Pool (per origin) ──▶ Connection ──▶ ResponseParser
  *         │              │ idle, waiting         │ socket        │ events
- *         └─ Deadlines   └───────▶ Exchange ◀────┴───────────────┘──▶ UpstreamHandler
+ *         └─ Deadlines   └───────▶ HttpExchange ◀────┴───────────────┘──▶ UpstreamHandler
  * ```
  * A call on a reused connection that closes before a byte came back is sent once more on a new one: the vendor had
  * closed it while it was idle. Nothing else is ever sent twice.
@@ -58,7 +58,7 @@ export class UpstreamClient implements UpstreamTransport {
 
   call(request: UpstreamRequest, handler: UpstreamHandler): UpstreamCall {
     const pool = this.#pools.get(request.origin.key) ?? this.#newPool(request.origin);
-    const exchange = new Exchange(request, handler, pool);
+    const exchange = new HttpExchange(request, handler, pool);
     pool.start(exchange);
     return exchange;
   }

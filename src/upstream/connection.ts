@@ -1,6 +1,6 @@
 import type { Socket, SocketHandler, TLSOptions } from 'bun';
 import { PHASE } from './deadlines.ts';
-import type { Carrier, Exchange } from './exchange.ts';
+import type { ExchangeCarrier, HttpExchange } from './http-exchange.ts';
 import type { UpstreamFailure } from './failure.ts';
 import { ResponseParser } from '../http1/response-parser.ts';
 import type { Linked } from './linked-list.ts';
@@ -13,7 +13,7 @@ export interface ConnectionOwner {
   /** It holds no place any more. */
   closed(connection: Connection): void;
   /** As `closed`; the call it carried shall be sent again on a new connection. */
-  stale(connection: Connection, exchange: Exchange): void;
+  stale(connection: Connection, exchange: HttpExchange): void;
   /** It was killed while the system still tries to connect, which cannot be stopped; `attemptEnded` follows. */
   attemptAbandoned(): void;
   attemptEnded(): void;
@@ -46,13 +46,13 @@ const TCP_KEEP_ALIVE_MS = 30_000;
  *       └───── kill, or the peer closes ────────┴──▶ Closed
  * ```
  */
-export class Connection implements Carrier, Linked<Connection> {
+export class Connection implements ExchangeCarrier, Linked<Connection> {
   readonly #owner: ConnectionOwner;
   readonly #parser: ResponseParser;
   readonly #endpoint: Endpoint;
   #socket: Socket<Connection> | null = null;
   #state: State = STATE.Connecting;
-  #exchange: Exchange | null = null;
+  #exchange: HttpExchange | null = null;
   /** Given up while the system still connects. */
   #abandoned = false;
   #served = false;
@@ -73,7 +73,7 @@ export class Connection implements Carrier, Linked<Connection> {
   }
 
   /** Opens the connection, and sends the exchange's request when it is open. */
-  connect(exchange: Exchange): void {
+  connect(exchange: HttpExchange): void {
     this.#exchange = exchange;
     exchange.carrier = this;
     exchange.phase = PHASE.Connecting;
@@ -94,7 +94,7 @@ export class Connection implements Carrier, Linked<Connection> {
   }
 
   /** Sends a request on an open connection. */
-  begin(exchange: Exchange): void {
+  begin(exchange: HttpExchange): void {
     const { request } = exchange;
     if (request === null) throw new Error('an answered exchange cannot begin');
     this.#exchange = exchange;
@@ -235,7 +235,7 @@ export class Connection implements Carrier, Linked<Connection> {
    * Whether the peer closed as one does that had closed the connection while it was idle (RFC 9112 §9.3.1). A new
    * connection has not served, so that no call is sent more than twice.
    */
-  #isStale(exchange: Exchange): boolean {
+  #isStale(exchange: HttpExchange): boolean {
     return this.#served && !exchange.answered && this.#owner.now() - exchange.sinceMs <= STALE_WITHIN_MS;
   }
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { Deadlines, PHASE, type Timed } from './deadlines.ts';
-import type { Exchange } from './exchange.ts';
+import type { HttpExchange } from './http-exchange.ts';
 import { answer, Clock, request, testClient, TIMEOUTS } from './testing/clients.ts';
 import { startRawServer, type RawConnection } from './testing/raw-server.ts';
 import { eventually, Recorder } from './testing/recorder.ts';
@@ -160,7 +160,7 @@ test('while the vendor still takes the request, the first byte has time', async 
   using client = testClient(clock);
   const recorder = new Recorder();
   const body = Buffer.alloc(60_000_000);
-  const exchange = client.call({ origin: server.origin, ...request('/', body) }, recorder) as Exchange;
+  const exchange = client.call({ origin: server.origin, ...request('/', body) }, recorder) as HttpExchange;
   await eventually('it is connected', () => server.connections.length === 1);
   for (let step = 0; step < 4; step++) {
     clock.ms += TIMEOUTS.firstByteMs * 0.75;

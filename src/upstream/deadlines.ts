@@ -3,12 +3,12 @@ import type { UpstreamTimeouts } from './call.ts';
 
 /** Where a call is; each phase has its own deadline beside the total one. */
 export const PHASE = { Queued: 0, Connecting: 1, Sent: 2, Answering: 3 } as const;
-export type Phase = (typeof PHASE)[keyof typeof PHASE];
+export type DeadlinePhase = (typeof PHASE)[keyof typeof PHASE];
 
 /** A call as its deadlines see it. */
 export interface Timed {
   readonly startedAtMs: number;
-  phase: Phase;
+  phase: DeadlinePhase;
   /** Start of the phase, or its last progress. */
   sinceMs: number;
   paused: boolean;

@@ -7,7 +7,7 @@ import type {
   UpstreamTimeouts,
   UpstreamTransport,
 } from './call.ts';
-import { Deadlines, PHASE, type Phase, type Timed } from './deadlines.ts';
+import { Deadlines, PHASE, type DeadlinePhase, type Timed } from './deadlines.ts';
 import type { UpstreamFailure } from './failure.ts';
 import { HeaderFields } from '../http1/fields.ts';
 import type { PoolLimits } from './pool.ts';
@@ -128,7 +128,7 @@ class FetchCall implements UpstreamCall, Timed {
   readonly #controller = new AbortController();
   #wake: (() => void) | null = null;
   #over = false;
-  phase: Phase = PHASE.Sent;
+  phase: DeadlinePhase = PHASE.Sent;
   /** `fetch` does not tell. */
   readonly sent = true;
   sinceMs: number;

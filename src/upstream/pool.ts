@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import type { Origin } from '../providers/types.ts';
 import { Connection, type ConnectionOwner, type Endpoint } from './connection.ts';
 import { PHASE, type Deadlines } from './deadlines.ts';
-import type { Exchange, ExchangeOwner } from './exchange.ts';
+import type { HttpExchange, ExchangeOwner } from './http-exchange.ts';
 import { LinkedList } from './linked-list.ts';
 import type { OriginStats } from './call.ts';
 
@@ -21,7 +21,7 @@ export interface PoolContext {
   readonly limits: PoolLimits;
   readonly maxHeadBytes: number;
   readonly ca: string | undefined;
-  readonly deadlines: Deadlines<Exchange>;
+  readonly deadlines: Deadlines<HttpExchange>;
   now(): number;
   onDefect(error: unknown): void;
   /** Idle connections of all pools. */
@@ -47,7 +47,7 @@ export class Pool implements ConnectionOwner, ExchangeOwner {
   readonly #context: PoolContext;
   readonly #endpoint: Endpoint;
   readonly #idle = new LinkedList<Connection>();
-  readonly #waiting = new LinkedList<Exchange>();
+  readonly #waiting = new LinkedList<HttpExchange>();
   /** Connections of all states, those being opened included. */
   #open = 0;
   #abandoned = 0;
@@ -91,7 +91,7 @@ export class Pool implements ConnectionOwner, ExchangeOwner {
   }
 
   /** Takes a new call. */
-  start(exchange: Exchange): void {
+  start(exchange: HttpExchange): void {
     this.#context.deadlines.add(exchange);
     if (this.#context.closed) {
       exchange.expire('closed', 'the upstream client is closed');
@@ -111,7 +111,7 @@ export class Pool implements ConnectionOwner, ExchangeOwner {
     }
   }
 
-  settled(exchange: Exchange): void {
+  settled(exchange: HttpExchange): void {
     this.#context.deadlines.remove(exchange);
     if (this.#waiting.has(exchange)) this.#waiting.remove(exchange);
   }
@@ -144,7 +144,7 @@ export class Pool implements ConnectionOwner, ExchangeOwner {
     }
   }
 
-  stale(connection: Connection, exchange: Exchange): void {
+  stale(connection: Connection, exchange: HttpExchange): void {
     this.#remove(connection);
     this.#retried++;
     this.#connect(exchange);
@@ -187,12 +187,12 @@ export class Pool implements ConnectionOwner, ExchangeOwner {
     if (this.#idle.has(connection)) this.#takeIdle(connection);
   }
 
-  #reuse(connection: Connection, exchange: Exchange): void {
+  #reuse(connection: Connection, exchange: HttpExchange): void {
     this.#reused++;
     connection.begin(exchange);
   }
 
-  #connect(exchange: Exchange): void {
+  #connect(exchange: HttpExchange): void {
     if (this.#abandoned >= MAX_ABANDONED_ATTEMPTS) {
       exchange.expire('connect', 'too many earlier attempts to connect are still unanswered');
       return;

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../errors/catalogue.ts';
 import { PeerHub } from '../../shared/peer-hub.ts';
-import type { AnswerConsumer } from '../answer.ts';
+import type { AnswerConsumer } from '../shared-response.ts';
 import { ClaimTable } from '../claim-table.ts';
 import { DedupTable, MAX_ATTEMPTS, type Lead } from '../dedup-table.ts';
 import { ReplayBudget } from '../replay-budget.ts';

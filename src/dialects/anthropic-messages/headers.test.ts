@@ -11,5 +11,5 @@ test.each([
 ])('betas: %j goes out as %p', (values, sent) => {
   const fields = HeaderFields.of(values.map((value) => ['anthropic-beta', value] as const));
   const line = sent === null ? '' : `anthropic-beta: ${sent}\r\n`;
-  expect(anthropicHeaders.meaningOf(fields)).toBe(anthropicHeaders.defaults + line);
+  expect(anthropicHeaders.forwardedOf(fields)).toBe(anthropicHeaders.defaults + line);
 });

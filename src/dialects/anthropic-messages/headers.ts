@@ -10,7 +10,7 @@ const VERSION = /^[\w.-]{1,64}$/;
 const BETA = /^[\w.-]+$/;
 const MAX_BETA_CHARACTERS = 4_096;
 
-function meaningOf(fields: HeaderFields): string {
+function forwardedOf(fields: HeaderFields): string {
   const version = fields.get('anthropic-version');
   const lines =
     version === null || version === ANTHROPIC_VERSION || !VERSION.test(version)
@@ -26,7 +26,7 @@ function meaningOf(fields: HeaderFields): string {
 
 /** Anthropic API overview; "Rate limits", "Response headers". */
 export const anthropicHeaders: DialectHeaders = {
-  meaningOf,
+  forwardedOf,
   defaults: DEFAULT_VERSION_LINE,
   told: {
     firstLimit: 'anthropic-ratelimit-requests-limit',

@@ -10,7 +10,7 @@ import {
   writeBase64Source,
 } from '../conversion/media.ts';
 import { Members } from '../conversion/members.ts';
-import type { Marks } from './request-marks.ts';
+import type { CarriedMarks } from './request-marks.ts';
 
 const PART = new Members([
   'type',
@@ -50,8 +50,8 @@ const BLANK =
  */
 export class BlockWriter {
   readonly #draft: Draft;
-  readonly #marks: Marks;
-  /** Marks are taken out of the parts and answered by {@link lifted}, instead of being written on their blocks. */
+  readonly #marks: CarriedMarks;
+  /** CarriedMarks are taken out of the parts and answered by {@link lifted}, instead of being written on their blocks. */
   readonly #liftMarks: boolean;
   #count = 0;
   #message = 0;
@@ -60,7 +60,7 @@ export class BlockWriter {
   #lifted = NO_MARK;
   #lastTakesMark = false;
 
-  constructor(draft: Draft, marks: Marks, liftMarks = false) {
+  constructor(draft: Draft, marks: CarriedMarks, liftMarks = false) {
     this.#draft = draft;
     this.#marks = marks;
     this.#liftMarks = liftMarks;

@@ -7,7 +7,7 @@ import { MAX_MARKS } from '../cache-mark.ts';
  * refuses more than four marks. So the oldest breakpoints go again: the client's own marks are what it asked of Anthropic,
  * and stay.
  */
-export class Marks {
+export class CarriedMarks {
   /** The client's own, wherever they stand. */
   #own = 0;
   /** Where marks begin and end that breakpoints became. They are written in the order of the prompt. */

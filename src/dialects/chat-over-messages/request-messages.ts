@@ -6,7 +6,7 @@ import { invalid, missing, unsupported } from '../conversion/faults.ts';
 import { Members } from '../conversion/members.ts';
 import { BlockWriter } from './request-blocks.ts';
 import { ToolCalls } from './request-calls.ts';
-import type { Marks } from './request-marks.ts';
+import type { CarriedMarks } from './request-marks.ts';
 import { ThinkingBlocks } from './request-thinking.ts';
 
 const MESSAGE = new Members([
@@ -58,7 +58,7 @@ type Turn = (typeof Turn)[keyof typeof Turn];
  * Only the last user turn can still grow with the next request, and only at its end: what follows an assistant message is
  * never merged with what stands before it.
  */
-export class MessageWriter {
+export class MessagesConverter {
   readonly #draft: Draft;
   readonly #blocks: BlockWriter;
   readonly #resultBlocks: BlockWriter;
@@ -72,7 +72,7 @@ export class MessageWriter {
   #breakpoint = '';
   #unsignedCalls = false;
 
-  constructor(draft: Draft, marks: Marks) {
+  constructor(draft: Draft, marks: CarriedMarks) {
     this.#draft = draft;
     this.#blocks = new BlockWriter(draft, marks);
     this.#resultBlocks = new BlockWriter(draft, marks, true);

@@ -4,7 +4,7 @@ import type { ClaudeModel } from '../../models/claude.ts';
 import type { Draft } from '../conversion/draft.ts';
 import { invalid, missing, unsupported } from '../conversion/faults.ts';
 import { Members } from '../conversion/members.ts';
-import type { Marks } from './request-marks.ts';
+import type { CarriedMarks } from './request-marks.ts';
 
 const TOOL = new Members(['type', 'function', 'cache_control']);
 const TYPE = TOOL.index('type');
@@ -22,7 +22,7 @@ const FUNCTION_MARK = FUNCTION_MEMBERS.index('cache_control');
 const NO_PARAMETERS = '{"type":"object","properties":{}}';
 
 /** Writes `,"tools":[…]` and answers whether there is one. */
-export function writeTools(draft: Draft, tools: number, marks: Marks): boolean {
+export function writeTools(draft: Draft, tools: number, marks: CarriedMarks): boolean {
   const { document, writer } = draft;
   if (tools < 0 || document.next(tools) === tools + 1) return false;
   writer.ascii(',"tools":[');
@@ -36,7 +36,7 @@ export function writeTools(draft: Draft, tools: number, marks: Marks): boolean {
   return true;
 }
 
-function writeTool(draft: Draft, tool: number, marks: Marks, path: string): void {
+function writeTool(draft: Draft, tool: number, marks: CarriedMarks, path: string): void {
   const { document, writer } = draft;
   TOOL.read(document, tool);
   const type = TOOL.at(TYPE);

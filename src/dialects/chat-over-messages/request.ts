@@ -2,8 +2,8 @@ import { claudeModel } from '../../models/claude.ts';
 import type { RequestConversion } from '../conversion.ts';
 import { Draft } from '../conversion/draft.ts';
 import { FIELDS, loseTheRest, refuseInexpressible } from './request-fields.ts';
-import { Marks } from './request-marks.ts';
-import { MessageWriter } from './request-messages.ts';
+import { CarriedMarks } from './request-marks.ts';
+import { MessagesConverter } from './request-messages.ts';
 import {
   writeMaxTokens,
   writeOutputConfig,
@@ -16,8 +16,8 @@ import { thinkingOptions } from './request-thinking-options.ts';
 import { writeToolChoice, writeTools } from './request-tools.ts';
 
 const draft = new Draft();
-const marks = new Marks();
-const messages = new MessageWriter(draft, marks);
+const marks = new CarriedMarks();
+const messages = new MessagesConverter(draft, marks);
 
 /** What a part's `prompt_cache_breakpoint` becomes. */
 const MARK = '{"type":"ephemeral"}';

@@ -27,7 +27,7 @@ const MAX_OPEN_BLOCKS = 256;
 const MAX_KEPT_CHARS = 16 * 1024 * 1024;
 
 /** One content block while it is open. */
-interface Block {
+interface OpenBlock {
   readonly kind: 'text' | 'thinking' | 'tool' | 'other';
   /** Place among the tool calls, tools only. */
   readonly call: number;
@@ -42,8 +42,8 @@ interface Block {
 
 /** Key of a block that is open only while it is told. */
 const WHOLE = -2;
-const TEXT: Block = { kind: 'text', call: -1, input: '', told: false, thinking: '', signature: '' };
-const OTHER: Block = { ...TEXT, kind: 'other' };
+const TEXT: OpenBlock = { kind: 'text', call: -1, input: '', told: false, thinking: '', signature: '' };
+const OTHER: OpenBlock = { ...TEXT, kind: 'other' };
 
 const document = new JsonDocument();
 const writer = new CanonicalWriter();
@@ -70,7 +70,7 @@ const writer = new CanonicalWriter();
 export class ChatStream implements StreamConversion {
   readonly #context: AnswerContext;
   readonly #usage = new MessagesUsage();
-  readonly #blocks = new Map<number, Block>();
+  readonly #blocks = new Map<number, OpenBlock>();
   /** A record up to its `choices`; then up to the members of its `delta`, and what is behind them. '' before the first. */
   #open = '';
   #head = '';
@@ -198,7 +198,7 @@ export class ChatStream implements StreamConversion {
       }
       case 'thinking': {
         const signature = rawOf(document, memberOf(document, start, 'signature'));
-        const block: Block = { ...TEXT, kind: 'thinking', signature };
+        const block: OpenBlock = { ...TEXT, kind: 'thinking', signature };
         this.#blocks.set(index, block);
         return lead + this.#thinking(block, rawOf(document, memberOf(document, start, 'thinking')));
       }
@@ -258,7 +258,7 @@ export class ChatStream implements StreamConversion {
     return this.#record(`"content":"${raw}"`);
   }
 
-  #thinking(block: Block | undefined, raw: string): string {
+  #thinking(block: OpenBlock | undefined, raw: string): string {
     if (raw === '') return '';
     this.#keptChars += raw.length;
     if (block !== undefined && block.kind === 'thinking' && this.#keptChars <= MAX_KEPT_CHARS)
@@ -266,12 +266,12 @@ export class ChatStream implements StreamConversion {
     return this.#record(`"reasoning_content":"${raw}"`);
   }
 
-  #sign(block: Block, raw: string): void {
+  #sign(block: OpenBlock, raw: string): void {
     this.#keptChars += raw.length;
     if (this.#keptChars <= MAX_KEPT_CHARS) block.signature += raw;
   }
 
-  #arguments(block: Block, raw: string): string {
+  #arguments(block: OpenBlock, raw: string): string {
     if (raw === '') return '';
     block.told = true;
     return this.#record(`"tool_calls":[{"index":${block.call},"function":{"arguments":"${raw}"}}]`);
@@ -283,7 +283,7 @@ export class ChatStream implements StreamConversion {
     return block === undefined ? '' : this.#close(block);
   }
 
-  #close(block: Block): string {
+  #close(block: OpenBlock): string {
     if (block.kind === 'tool' && !block.told) return this.#arguments(block, block.input);
     if (block.kind === 'thinking' && block.signature !== '')
       this.#keep(`"type":"thinking","thinking":"${block.thinking}","signature":"${block.signature}"`);

@@ -5,7 +5,7 @@ import type { Draft } from '../conversion/draft.ts';
 import { invalid, missing, unsupported, wrongType } from '../conversion/faults.ts';
 import { Members } from '../conversion/members.ts';
 import { AssistantWriter, type AssistantStyle } from './request-assistant.ts';
-import { BLOCK, PartWriter, type Marks } from './request-parts.ts';
+import { BLOCK, PartWriter, type PartMarks } from './request-parts.ts';
 import { Texts } from './request-texts.ts';
 
 const MESSAGE = new Members(['role', 'content', 'output_config']);
@@ -51,7 +51,7 @@ export class ChatMessageWriter {
   }
 
   /** Writes `,"messages":[…]`. `system` is -1 where there is none. */
-  write(system: number, messages: number, marks: Marks, style: AssistantStyle): void {
+  write(system: number, messages: number, marks: PartMarks, style: AssistantStyle): void {
     const { document, writer } = this.#draft;
     this.#parts.open(marks);
     this.#assistants.clear();

@@ -40,7 +40,7 @@ const DATA = SOURCE_MEMBERS.index('data');
 const URL = SOURCE_MEMBERS.index('url');
 
 /** Where marks go: nowhere, on parts as OpenAI's breakpoints, or as they are. */
-export type Marks = 'none' | 'breakpoints' | 'kept';
+export type PartMarks = 'none' | 'breakpoints' | 'kept';
 
 /** The vendor takes so many explicit breakpoints beside its own (OpenAI guide "Prompt caching"). */
 const MAX_BREAKPOINTS = 3;
@@ -50,7 +50,7 @@ const NO_NAME = '"document.pdf"';
 /** Writes blocks as the parts of a Chat Completions message. */
 export class PartWriter {
   readonly #draft: Draft;
-  #marks: Marks = 'none';
+  #marks: PartMarks = 'none';
   #breakpoints = 0;
   #count = 0;
 
@@ -59,12 +59,12 @@ export class PartWriter {
   }
 
   /** Where the marks of this request go. */
-  get marks(): Marks {
+  get marks(): PartMarks {
     return this.#marks;
   }
 
   /** Begins a request. */
-  open(marks: Marks): void {
+  open(marks: PartMarks): void {
     this.#marks = marks;
     this.#breakpoints = 0;
   }

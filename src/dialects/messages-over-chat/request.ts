@@ -15,7 +15,7 @@ import {
   writeTier,
   writeUser,
 } from './request-options.ts';
-import type { Marks } from './request-parts.ts';
+import type { PartMarks } from './request-parts.ts';
 import { writeChatToolChoice, writeChatTools } from './request-tools.ts';
 
 const draft = new Draft();
@@ -36,7 +36,7 @@ export const toChatRequest: RequestConversion = (document, context) => {
     const keepMarks = context.cacheMarks === true;
     const openaiFields = context.openaiFields === true;
     const breakpoints = openaiFields && model.breakpoints;
-    const marks: Marks = keepMarks ? 'kept' : breakpoints ? 'breakpoints' : 'none';
+    const marks: PartMarks = keepMarks ? 'kept' : breakpoints ? 'breakpoints' : 'none';
     writer.ascii('{"model":');
     writer.string(context.upstreamModel);
     const hasTools = writeChatTools(draft, FIELDS.named('tools'), keepMarks);

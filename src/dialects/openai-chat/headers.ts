@@ -2,7 +2,7 @@ import type { DialectHeaders } from '../types.ts';
 
 /** OpenAI API reference, "Debugging requests"; guide "Rate limits", "Rate limits in headers". */
 export const openAiHeaders: DialectHeaders = {
-  meaningOf: () => '',
+  forwardedOf: () => '',
   defaults: '',
   told: {
     firstLimit: 'x-ratelimit-limit-requests',

@@ -70,7 +70,7 @@ const TOO_SLOW: Ending = {
 
 /** A client's place in an answer. */
 export class Cursor {
-  readonly answer: Answer;
+  readonly answer: SharedResponse;
   readonly consumer: AnswerConsumer;
   /** Bytes delivered, which is where it stands. */
   bytes = 0;
@@ -78,7 +78,7 @@ export class Cursor {
   blocked = false;
   over = false;
 
-  constructor(answer: Answer, consumer: AnswerConsumer) {
+  constructor(answer: SharedResponse, consumer: AnswerConsumer) {
     this.answer = answer;
     this.consumer = consumer;
   }
@@ -111,7 +111,7 @@ export class Cursor {
  * From then on a client may lag behind the newest byte by the limit at most, unless it is the only one: then the
  * producer waits for it.
  */
-export class Answer implements ByteSink {
+export class SharedResponse implements ByteSink {
   readonly #budget: ReplayBudget | null;
   readonly #limitBytes: number;
   readonly #replay = new ReplayBuffer();

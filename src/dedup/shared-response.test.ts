@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { ErrorCode } from '../errors/catalogue.ts';
-import { Answer, type AnswerConsumer, type AnswerHead, type AnswerMeta } from './answer.ts';
+import { SharedResponse, type AnswerConsumer, type AnswerHead, type AnswerMeta } from './shared-response.ts';
 import { ReplayBudget } from './replay-budget.ts';
 
 const HEAD: AnswerHead = { status: 200, fields: '', streamed: true };
@@ -40,9 +40,9 @@ class Recorder implements AnswerConsumer {
   }
 }
 
-describe('Answer', () => {
+describe('SharedResponse', () => {
   test('a late client gets head and all earlier bytes first', () => {
-    const answer = new Answer();
+    const answer = new SharedResponse();
     const early = new Recorder();
     answer.attach(early);
     answer.head(HEAD);
@@ -57,7 +57,7 @@ describe('Answer', () => {
   });
 
   test('a blocked client delays nobody and goes on where it stopped', () => {
-    const answer = new Answer();
+    const answer = new SharedResponse();
     const fast = new Recorder();
     const slow = new Recorder();
     slow.room = 1;
@@ -75,7 +75,7 @@ describe('Answer', () => {
   });
 
   test('the producer stops when every client is far behind, and goes on when one is not', () => {
-    const answer = new Answer();
+    const answer = new SharedResponse();
     const demands: boolean[] = [];
     answer.producer = { onDemand: (wanted) => void demands.push(wanted), onAbandoned: () => {} };
     const client = new Recorder();
@@ -92,7 +92,7 @@ describe('Answer', () => {
   });
 
   test('a second client that takes bytes keeps the producer going', () => {
-    const answer = new Answer();
+    const answer = new SharedResponse();
     const demands: boolean[] = [];
     answer.producer = { onDemand: (wanted) => void demands.push(wanted), onAbandoned: () => {} };
     const stalled = new Recorder();
@@ -105,7 +105,7 @@ describe('Answer', () => {
   });
 
   test('the last client leaving abandons the call, once', () => {
-    const answer = new Answer();
+    const answer = new SharedResponse();
     let abandoned = 0;
     answer.producer = { onDemand: () => {}, onAbandoned: () => void abandoned++ };
     const one = answer.attach(new Recorder());
@@ -119,7 +119,7 @@ describe('Answer', () => {
 
   test('past its limit nobody can join, delivered bytes are dropped, and who lags by more ends', () => {
     const limit = 1024;
-    const answer = new Answer(null, limit);
+    const answer = new SharedResponse(null, limit);
     let closed = 0;
     answer.owner = { onNotJoinable: () => void closed++ };
     const slow = new Recorder();
@@ -140,7 +140,7 @@ describe('Answer', () => {
   test('the budget of the thread closes answers to joiners and gets everything back', () => {
     const words = new Float64Array(2);
     const budget = new ReplayBudget(words, 1, 2_000);
-    const answer = new Answer(budget);
+    const answer = new SharedResponse(budget);
     const client = new Recorder();
     answer.attach(client);
     answer.head(HEAD);
@@ -158,7 +158,7 @@ describe('Answer', () => {
 
   test('a client that leaves in the middle gives its bytes back', () => {
     const words = new Float64Array(1);
-    const answer = new Answer(new ReplayBudget(words, 0));
+    const answer = new SharedResponse(new ReplayBudget(words, 0));
     answer.producer = {
       onDemand: () => {},
       onAbandoned: () => answer.fail('client_closed_request', 'nobody listens'),
@@ -174,7 +174,7 @@ describe('Answer', () => {
   });
 
   test('gone tells every client to look again, and whether it is the last look', () => {
-    const answer = new Answer();
+    const answer = new SharedResponse();
     const client = new Recorder();
     answer.attach(client);
     answer.gone(true);
@@ -189,8 +189,8 @@ describe('Answer', () => {
     );
     fc.assert(
       fc.property(fc.array(action, { maxLength: 40 }), (actions) => {
-        const answer = new Answer();
-        const clients: { recorder: Recorder; cursor: ReturnType<Answer['attach']> }[] = [];
+        const answer = new SharedResponse();
+        const clients: { recorder: Recorder; cursor: ReturnType<SharedResponse['attach']> }[] = [];
         answer.head(HEAD);
         let sent = '';
         for (const step of actions) {

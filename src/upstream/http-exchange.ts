@@ -1,4 +1,4 @@
-import { PHASE, type Phase, type Timed } from './deadlines.ts';
+import { PHASE, type DeadlinePhase, type Timed } from './deadlines.ts';
 import { ProtocolError } from '../http1/protocol-error.ts';
 import type { UpstreamFailure } from './failure.ts';
 import type { HeaderFields } from '../http1/fields.ts';
@@ -7,7 +7,7 @@ import type { Linked } from './linked-list.ts';
 import type { UpstreamCall, UpstreamHandler, UpstreamRequest } from './call.ts';
 
 /** What carries an exchange's bytes; none while it waits. */
-export interface Carrier {
+export interface ExchangeCarrier {
   /** Closes the connection and gives its place to others; tells the exchange nothing. */
   kill(): void;
   setPaused(paused: boolean): void;
@@ -17,7 +17,7 @@ export interface Carrier {
 export interface ExchangeOwner {
   now(): number;
   /** The exchange ended or was aborted. It must be forgotten before its handler hears of it. */
-  settled(exchange: Exchange): void;
+  settled(exchange: HttpExchange): void;
   /** A handler threw. */
   onDefect(error: unknown): void;
 }
@@ -29,22 +29,22 @@ export interface Outgoing {
 }
 
 /** One call: from the request until its response has ended. Tells its handler, and nothing after the end. */
-export class Exchange implements UpstreamCall, ResponseEvents, Timed, Linked<Exchange> {
+export class HttpExchange implements UpstreamCall, ResponseEvents, Timed, Linked<HttpExchange> {
   readonly startedAtMs: number;
   readonly #handler: UpstreamHandler;
   readonly #owner: ExchangeOwner;
   /** Dropped as soon as it cannot be needed any more: an answer may stream for minutes after a large prompt. */
   request: Outgoing | null;
-  carrier: Carrier | null = null;
-  phase: Phase = PHASE.Queued;
+  carrier: ExchangeCarrier | null = null;
+  phase: DeadlinePhase = PHASE.Queued;
   sinceMs: number;
   paused = false;
   over = false;
   /** A byte of the response has come: the request must not be sent again. */
   answered = false;
   slot = -1;
-  previous: Exchange | null = null;
-  next: Exchange | null = null;
+  previous: HttpExchange | null = null;
+  next: HttpExchange | null = null;
 
   constructor(request: UpstreamRequest, handler: UpstreamHandler, owner: ExchangeOwner) {
     this.request = request;

@@ -1,5 +1,5 @@
 import { handleAdmin } from '../admin/handle.ts';
-import { QuotaLedger } from '../limits/quota.ts';
+import { QuotaHolds } from '../limits/quota.ts';
 import type { SharedMemory } from '../shared/memory-map.ts';
 import type { StorageClient } from '../storage/client.ts';
 import type { AdminCall } from '../threads/messages.ts';
@@ -12,13 +12,13 @@ export interface AdminDeskOptions {
 }
 
 /** Answers the admin calls that proxy threads let through: asks storage, tells every thread. */
-export class AdminDesk {
+export class AdminService {
   readonly #options: AdminDeskOptions;
-  readonly #money: QuotaLedger;
+  readonly #money: QuotaHolds;
 
   constructor(options: AdminDeskOptions) {
     this.#options = options;
-    this.#money = new QuotaLedger(options.memory, 0);
+    this.#money = new QuotaHolds(options.memory, 0);
   }
 
   async handle(worker: number, call: AdminCall): Promise<void> {
