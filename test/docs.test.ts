@@ -248,6 +248,7 @@ test('links between the documents lead somewhere', () => {
     'README.md',
     'src/README.md',
     'deployments/README.md',
+    'CONTRIBUTING.md',
     'docs/api.md',
     'docs/conversions.md',
     'docs/configuration.md',
