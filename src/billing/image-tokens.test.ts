@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { imageTokens, imageTokensAtMost } from './image-tokens.ts';
+import { imageTokens, imageTokensAtMost } from '../models/image-tokens.ts';
 import { fileTokens, filmTokens, soundTokens } from './media-tokens.ts';
 
 const tokens = (model: string, width: number, height: number, detail = ''): number =>

@@ -1,5 +1,5 @@
 import { tokensOfBytes } from '../billing/estimate.ts';
-import { imageTokensAtMost } from '../billing/image-tokens.ts';
+import { imageTokensAtMost } from '../models/image-tokens.ts';
 import { soundTokens } from '../billing/media-tokens.ts';
 import { copyBytes } from '../std/bytes.ts';
 import {

@@ -1,5 +1,5 @@
 import type { InputSize } from '../billing/estimate.ts';
-import { imageTokens, imageTokensAtMost } from '../billing/image-tokens.ts';
+import { imageTokens, imageTokensAtMost } from '../models/image-tokens.ts';
 import {
   fileTokens,
   filmTokens,
