@@ -35,7 +35,7 @@ function waitingForItsKey() {
     }),
     forwardedHeaders: '',
     hops: 0,
-    place: only<Permit>({ leave: () => {} }),
+    permit: only<Permit>({ leave: () => {} }),
     deps: only<CallDeps>({
       dialect: dialectOf('openai-chat'),
       dedup: null,

@@ -29,7 +29,7 @@ export interface ExchangeOptions {
   readonly forwardedHeaders: string;
   /** Gateways that the request has come through. */
   readonly hops: number;
-  readonly place: Permit;
+  readonly permit: Permit;
   readonly deps: CallDeps;
   readonly startedAtMs: number;
   readonly bodyAtMs: number;
@@ -251,12 +251,12 @@ export class Exchange implements ClientEvents, ClientWatch, Beginner {
     answerWith(this.#options.request, answer);
   }
 
-  /** Every way out leads here, once: the place is given back and the request counted. */
+  /** Every way out leads here, once: the permit is given back and the request counted. */
   #close(status: number): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#begun?.beginnerLeft();
-    this.#options.place.leave();
+    this.#options.permit.leave();
     const endedAtMs = this.#deps.now();
     const waitedMs =
       this.#waitFromMs < 0 ? 0 : (this.#waitToMs < 0 ? endedAtMs : this.#waitToMs) - this.#waitFromMs;

@@ -189,14 +189,14 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
 
   ended(status: number, bytes: Uint8Array, start: number, end: number): void {
     this.#status = status;
-    this.#hold(bytes, start, end);
+    this.#holdBack(bytes, start, end);
     this.proceed();
   }
 
   endedWhole(head: AnswerHead, bytes: Uint8Array, start: number, end: number): void {
     this.#status = head.status;
     this.#wholeHead = head;
-    this.#hold(bytes, start, end);
+    this.#holdBack(bytes, start, end);
     this.proceed();
   }
 
@@ -239,7 +239,7 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
   }
 
   /** Holds the last of the answer back. */
-  #hold(bytes: Uint8Array, start: number, end: number): void {
+  #holdBack(bytes: Uint8Array, start: number, end: number): void {
     this.#lastBytes = bytes;
     this.#lastStart = start;
     this.#lastEnd = end;

@@ -50,7 +50,7 @@ class Arrival {
   readonly #deps: ChatDeps;
   readonly #startedAtMs: number;
   readonly #requestId: string;
-  #place: Permit | null = null;
+  #permit: Permit | null = null;
   /** Of the cache, when the key was looked up. */
   #generation = 0;
   #hops = 0;
@@ -127,8 +127,8 @@ class Arrival {
       const { resolveModel, wallClockMs } = this.#deps;
       const request = this.#request;
       const bodyAtMs = now();
-      const place = admission.enter();
-      this.#place = place;
+      const permit = admission.enter();
+      this.#permit = permit;
       rates?.admit(key, wallClockMs());
       const forwardedHeaders = dialect.headers.forwardedOf(request.fields);
       const input = {
@@ -140,14 +140,14 @@ class Arrival {
         passthrough: wantsPassthrough(request.fields, key),
       };
       if (body.byteLength < LARGE_BODY_BYTES) {
-        this.#exchange(key, place, pipeline.prepare(input), forwardedHeaders, bodyAtMs);
+        this.#exchange(key, permit, pipeline.prepare(input), forwardedHeaders, bodyAtMs);
         return;
       }
       largeBodies
         .prepare(request, key.slot, input)
         .then((fields) => {
           const prepared = new Prepared(routeOf(resolveModel, fields.model), fields);
-          this.#exchange(key, place, prepared, forwardedHeaders, bodyAtMs);
+          this.#exchange(key, permit, prepared, forwardedHeaders, bodyAtMs);
         })
         .catch((thrown: unknown) => this.#refuse(thrown));
     } catch (thrown) {
@@ -157,13 +157,13 @@ class Arrival {
 
   #exchange(
     key: KnownKey,
-    place: Permit,
+    permit: Permit,
     prepared: Prepared,
     forwardedHeaders: string,
     bodyAtMs: number,
   ): void {
     checkModel(key, prepared.model);
-    place.settle(prepared.stream);
+    permit.countAs(prepared.stream);
     const exchange = new Exchange({
       request: this.#request,
       requestId: this.#requestId,
@@ -172,7 +172,7 @@ class Arrival {
       prepared,
       forwardedHeaders,
       hops: this.#hops,
-      place,
+      permit,
       deps: this.#deps,
       startedAtMs: this.#startedAtMs,
       bodyAtMs,
@@ -182,8 +182,8 @@ class Arrival {
 
   #refuse(thrown: unknown): void {
     const { dialect, maxBodyBytes, onDefect, recorder } = this.#deps;
-    this.#place?.leave();
-    this.#place = null;
+    this.#permit?.leave();
+    this.#permit = null;
     const error = asGatewayError(readFailure(thrown, maxBodyBytes));
     recorder.refused(error);
     if (error.code === 'internal_error') onDefect(error, this.#requestId);

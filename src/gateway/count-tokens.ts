@@ -46,7 +46,7 @@ export async function countTokens(request: Incoming, deps: ChatDeps): Promise<Wh
   let { generation } = keys;
   admission.checkOpen();
   const body = await wholeBody(request, maxBodyBytes, { bodies, slot: key.slot });
-  const place = admission.enter();
+  const permit = admission.enter();
   try {
     rates?.admit(key, wallClockMs());
     const question =
@@ -63,7 +63,7 @@ export async function countTokens(request: Incoming, deps: ChatDeps): Promise<Wh
       if (answer !== null) return answer;
     }
   } finally {
-    place.leave();
+    permit.leave();
   }
 }
 

@@ -54,11 +54,11 @@ describe('Admission', () => {
 
   test('a kind has a limit of its own; who finds none leaves the other kind alone', () => {
     const { one, words } = threads({ total: 10, streamed: 1 });
-    one.enter().settle(true);
+    one.enter().countAs(true);
     const second = one.enter();
-    expect(codeOf(() => second.settle(true))).toBe('too_many_requests_in_flight');
+    expect(codeOf(() => second.countAs(true))).toBe('too_many_requests_in_flight');
     second.leave();
-    one.enter().settle(false);
+    one.enter().countAs(false);
     expect(words[0]).toEqual([1, 1]);
   });
 

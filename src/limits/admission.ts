@@ -24,7 +24,7 @@ export class Permit {
   }
 
   /** Says what the request is, once its body has been read. Throws when that kind has no room. */
-  settle(streamed: boolean): void {
+  countAs(streamed: boolean): void {
     if (streamed) {
       this.#admission.move(0, 1);
       this.#kind = 1;

@@ -4,7 +4,7 @@ import type { SharedMemory } from '../shared/memory-map.ts';
 import type { StorageClient } from '../storage/client.ts';
 import type { AdminCall } from '../threads/messages.ts';
 
-export interface AdminDeskOptions {
+export interface AdminServiceOptions {
   readonly memory: SharedMemory;
   readonly storage: () => StorageClient;
   readonly invalidateKey: (id: string) => Promise<void>;
@@ -13,10 +13,10 @@ export interface AdminDeskOptions {
 
 /** Answers the admin calls that proxy threads let through: asks storage, tells every thread. */
 export class AdminService {
-  readonly #options: AdminDeskOptions;
+  readonly #options: AdminServiceOptions;
   readonly #money: QuotaHolds;
 
-  constructor(options: AdminDeskOptions) {
+  constructor(options: AdminServiceOptions) {
     this.#options = options;
     this.#money = new QuotaHolds(options.memory, 0);
   }
