@@ -292,7 +292,8 @@ describe('a call', () => {
         onGone: () => {},
       });
     vendor().onHead(200, fields('text/event-stream'));
-    bytes(vendor(), `${RECORD}data: [DONE]\n\n`);
+    bytes(vendor(), RECORD);
+    bytes(vendor(), 'data: [DONE]\n\n');
     const expected = [
       `a ${RECORD} 1`,
       `b ${RECORD} 1`,

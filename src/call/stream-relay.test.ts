@@ -54,7 +54,8 @@ test('property: however a stream is read, clients get the same bytes', () => {
         }
         relay.end();
         const last = relay.lastBytes.slice(relay.lastStart, relay.lastEnd);
-        expect(Buffer.from(last).toString()).toBe('data: [DONE]\n\n');
+        // With it what came in the same read: one write for both.
+        expect(Buffer.from(last).toString()).toEndWith('data: [DONE]\n\n');
         taken.push(last);
         expect(Buffer.concat(taken).toString()).toBe(expected);
         expect(relay.complete).toBe(true);

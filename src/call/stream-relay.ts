@@ -30,7 +30,7 @@ export interface StreamRelayOptions {
  * error that is told in other words than the vendor's, or before any of its model's, nothing passes, no `[DONE]` either.
  *
  * What the stream ends with is held back, so that it leaves only when the call's accounts are closed: the record behind which
- * none comes (`[DONE]`, `message_stop`), or what a conversion ends with. It lies in `lastBytes[lastStart, lastEnd)`.
+ * none comes (`[DONE]`, `message_stop`) with what came in the same read, or what a conversion ends with. It lies in `lastBytes[lastStart, lastEnd)`.
  *
  * An event that is too large throws.
  */
@@ -154,11 +154,7 @@ export class StreamRelay implements ByteSink {
     if (verdict.usage !== null) this.#usage = verdict.usage;
     if (verdict.done || verdict.failed) this.complete = this.over = true;
     else if (verdict.finished) this.complete = true;
-    if (verdict.done && !this.done) {
-      // What came before it in this read does not wait for it.
-      this.#handOver(false);
-      this.done = true;
-    }
+    if (verdict.done) this.done = true;
     if (verdict.failed && !late) this.#alone = this.saidNothing;
     if (late || (verdict.failed && this.#reword(this.#reader.failure))) return;
     if (this.#conversion !== null) {
