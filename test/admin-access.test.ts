@@ -1,33 +1,28 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startSimulator, type Simulator } from '../src/simulator/server.ts';
 import { runProgram } from './support/command.ts';
 import { temporaryFolder } from './support/config-file.ts';
 import { errorOf, expectError } from './support/errors.ts';
 import { ADMIN_TOKEN, startGateway, type Gateway } from './support/gateway.ts';
 import { bodyOf, openRaw, sendRaw, statusOf } from './support/raw-http.ts';
+import { startStage, type Stage } from './support/stage.ts';
 
-let simulator: Simulator;
+let stage: Stage;
 let gateway: Gateway;
 
-const upstream = (): Record<string, string> => ({ OPENAI_API_KEY: 'sk-up', OPENAI_BASE_URL: simulator.url });
-
 beforeAll(async () => {
-  simulator = startSimulator({ port: 0 });
-  gateway = await startGateway({ env: upstream() });
+  stage = await startStage({ key: null });
+  ({ gateway } = stage);
 });
-afterAll(async () => {
-  await gateway[Symbol.asyncDispose]();
-  await simulator.stop();
-});
+afterAll(() => stage[Symbol.asyncDispose]());
 
 const chatBody = (content: string): object => ({ model: 'gpt-4o', messages: [{ role: 'user', content }] });
 const NO_ID = '00000000-0000-4000-8000-000000000000';
 
 describe('the admin token', () => {
   const start = (dataDir: string): Promise<Gateway> =>
-    startGateway({ dataDir, env: { ...upstream(), ADMIN_TOKEN: '' } });
+    startGateway({ dataDir, env: { ...stage.upstream, ADMIN_TOKEN: '' } });
   const list = (at: Gateway, headers: Record<string, string>): Promise<Response> =>
     fetch(`${at.url}/admin/api-keys`, { headers });
 

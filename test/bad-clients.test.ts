@@ -1,22 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { startSimulator, type Simulator } from '../src/simulator/server.ts';
+import type { Simulator } from '../src/simulator/server.ts';
 import { errorOf, expectError, expectHealthy } from './support/errors.ts';
-import { eventually, startGateway, type Gateway } from './support/gateway.ts';
+import { eventually, type Gateway } from './support/gateway.ts';
 import { bodyOf, openRaw, rawChat, sendRaw, statusOf } from './support/raw-http.ts';
+import { startStage, type StageWithKey } from './support/stage.ts';
 
+let stage: StageWithKey;
 let simulator: Simulator;
 let gateway: Gateway;
 let key: string;
 
 beforeAll(async () => {
-  simulator = startSimulator({ port: 0, record: true });
-  gateway = await startGateway({ env: { OPENAI_API_KEY: 'sk-up', OPENAI_BASE_URL: simulator.url } });
-  ({ key } = await gateway.createKey());
+  stage = await startStage({ simulator: { record: true } });
+  ({ simulator, gateway, key } = stage);
 });
-afterAll(async () => {
-  await gateway[Symbol.asyncDispose]();
-  await simulator.stop();
-});
+afterAll(() => stage[Symbol.asyncDispose]());
 
 const good = { model: 'gpt-4o', messages: [{ role: 'user', content: 'hi' }] };
 

@@ -1,31 +1,23 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { startSimulator, type Simulator } from '../src/simulator/server.ts';
+import type { Simulator } from '../src/simulator/server.ts';
 import type { ErrorCode } from '../src/errors/catalogue.ts';
 import { errorOf, expectError } from './support/errors.ts';
 import { startGateway, type Gateway } from './support/gateway.ts';
 import { bodyOf, openRaw, rawChat, sendRaw, statusOf } from './support/raw-http.ts';
+import { startStage, type StageWithKey } from './support/stage.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
 
+let stage: StageWithKey;
 let simulator: Simulator;
 let gateway: Gateway;
 let key: string;
 
 beforeAll(async () => {
-  simulator = startSimulator({ port: 0, record: true });
-  gateway = await startGateway({
-    env: {
-      OPENAI_API_KEY: 'sk-up',
-      OPENAI_BASE_URL: simulator.url,
-      MAX_BODY_BYTES: String(MAX_BODY_BYTES),
-    },
-  });
-  ({ key } = await gateway.createKey());
+  stage = await startStage({ simulator: { record: true }, env: { MAX_BODY_BYTES: String(MAX_BODY_BYTES) } });
+  ({ simulator, gateway, key } = stage);
 });
-afterAll(async () => {
-  await gateway[Symbol.asyncDispose]();
-  await simulator.stop();
-});
+afterAll(() => stage[Symbol.asyncDispose]());
 
 const good = { model: 'gpt-4o', messages: [{ role: 'user', content: 'hi' }] };
 const withMessage = (message: unknown): object => ({ ...good, messages: [good.messages[0], message] });
@@ -242,7 +234,7 @@ describe('a body that is too large', () => {
 
   test('a body in chunks of one byte takes little more than it has', async () => {
     await using roomy = await startGateway({
-      env: { OPENAI_API_KEY: 'sk-up', OPENAI_BASE_URL: simulator.url, WORKERS: '1' },
+      env: { ...stage.upstream, WORKERS: '1' },
     });
     const made = await roomy.createKey();
     await using connection = await openRaw(roomy.url);

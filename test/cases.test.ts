@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startSimulator, type Simulator } from '../src/simulator/server.ts';
+import type { Simulator } from '../src/simulator/server.ts';
 import { CASES, casesPresent, withCases } from './support/cases.ts';
 import { configFile } from './support/config-file.ts';
-import { startGateway, type Gateway } from './support/gateway.ts';
+import type { Gateway } from './support/gateway.ts';
 import {
   itemsOf,
   memberOf,
@@ -14,6 +14,7 @@ import {
   writeRaw,
   type RawJson,
 } from './support/raw-json.ts';
+import { startStage, type StageWithKey } from './support/stage.ts';
 
 interface Case {
   readonly name: string;
@@ -61,30 +62,25 @@ const cases: Case[] = casesPresent
     ]
   : [];
 
+let stage: StageWithKey;
 let simulator: Simulator;
 let gateway: Gateway;
 let key: string;
 
 beforeAll(async () => {
-  simulator = startSimulator({ port: 0, record: true });
-  gateway = await startGateway({
-    env: {
-      OPENAI_API_KEY: 'sk-up',
-      OPENAI_BASE_URL: simulator.url,
-      DEEPSEEK_API_KEY: 'sk-up',
-      DEEPSEEK_BASE_URL: simulator.url,
-      ...configFile(`
-providers: [{ id: rest, base_url: "${simulator.url}/v1", accounts: [{ api_key: sk-up }] }]
+  stage = await startStage({
+    simulator: { record: true },
+    vendors: ['openai', 'deepseek'],
+    env: ({ url }) =>
+      configFile(`
+providers: [{ id: rest, base_url: "${url}/v1", accounts: [{ api_key: sk-up }] }]
 default_provider: rest
 `),
-    },
+    key: { quota_usd: null },
   });
-  ({ key } = await gateway.createKey({ quota_usd: null }));
+  ({ simulator, gateway, key } = stage);
 });
-afterAll(async () => {
-  await gateway[Symbol.asyncDispose]();
-  await simulator.stop();
-});
+afterAll(() => stage[Symbol.asyncDispose]());
 
 const lastSent = (): string => Buffer.from(simulator.bodies().at(-1) ?? []).toString('utf8');
 

@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test';
-import { startSimulator } from '../src/simulator/server.ts';
 import { expectHealthy } from './support/errors.ts';
-import { eventually, startGateway } from './support/gateway.ts';
+import { eventually } from './support/gateway.ts';
 import { keyView } from './support/money.ts';
 import { openRaw, rawChat } from './support/raw-http.ts';
+import { startStage } from './support/stage.ts';
 
 const REQUESTS = 1_200;
 const LANES = 30;
@@ -41,16 +41,11 @@ function numbersFrom(seed: number): (below: number) => number {
 test('whatever happens to requests, everything they took is given back', async () => {
   const seed = Number(process.env['CHURN_SEED'] ?? Date.now() % 1_000_000);
   const number = numbersFrom(seed);
-  const simulator = startSimulator({ port: 0 });
-  await using gateway = await startGateway({
-    env: {
-      OPENAI_API_KEY: 'sk-up',
-      OPENAI_BASE_URL: simulator.url,
-      STREAM_CONCURRENT_LIMIT: '20',
-      PROVIDER_CONCURRENT_LIMIT: '15',
-    },
+  await using stage = await startStage({
+    env: { STREAM_CONCURRENT_LIMIT: '20', PROVIDER_CONCURRENT_LIMIT: '15' },
+    key: { quota_usd: 1 },
   });
-  const { key, id } = await gateway.createKey({ quota_usd: 1 });
+  const { simulator, gateway, key, keyId: id } = stage;
   const statuses = new Map<number, number>();
 
   const one = async (): Promise<void> => {
@@ -103,7 +98,5 @@ test('whatever happens to requests, everything they took is given back', async (
   } catch (error) {
     console.log(`CHURN_SEED=${seed}`);
     throw error;
-  } finally {
-    await simulator.stop();
   }
 });

@@ -1,25 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startSimulator, type Simulator } from '../src/simulator/server.ts';
 import { runToEnd } from './support/command.ts';
 import { temporaryFolder } from './support/config-file.ts';
 import { ADMIN_TOKEN, startGateway, type Gateway } from './support/gateway.ts';
 import { skipUnless } from './support/skip-unless.ts';
+import { startStage, type Stage } from './support/stage.ts';
 
-let simulator: Simulator;
+let stage: Stage;
 let gateway: Gateway;
 
-const upstream = (): Record<string, string> => ({ OPENAI_API_KEY: 'sk-up', OPENAI_BASE_URL: simulator.url });
-
 beforeAll(async () => {
-  simulator = startSimulator({ port: 0 });
-  gateway = await startGateway({ env: upstream() });
+  stage = await startStage({ key: null });
+  ({ gateway } = stage);
 });
-afterAll(async () => {
-  await gateway[Symbol.asyncDispose]();
-  await simulator.stop();
-});
+afterAll(() => stage[Symbol.asyncDispose]());
 
 const chatBody = (content: string): object => ({ model: 'gpt-4o', messages: [{ role: 'user', content }] });
 const NO_ID = '00000000-0000-4000-8000-000000000000';
@@ -122,7 +117,7 @@ describe('the command line', () => {
   skipUnless(process.platform === 'linux', 'off Linux, where 127.0.0.2 must be set up first').test(
     'reaches a gateway that binds one address alone, by HOST',
     async () => {
-      await using other = await startGateway({ env: { ...upstream(), HOST: '127.0.0.2' } });
+      await using other = await startGateway({ env: { ...stage.upstream, HOST: '127.0.0.2' } });
       const at = { ADMIN_TOKEN, HOST: '127.0.0.2', PORT: new URL(other.url).port };
       const { code, stderr } = await runToEnd(['keys', 'list'], at);
       expect([code, stderr]).toEqual([0, '']);

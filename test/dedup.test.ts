@@ -1,21 +1,19 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
-import { startSimulator, type Simulator } from '../src/simulator/server.ts';
-import { eventually, startGateway, type Gateway } from './support/gateway.ts';
+import type { Simulator } from '../src/simulator/server.ts';
+import { eventually, type Gateway } from './support/gateway.ts';
 import { meeting, type Roles } from './support/meeting.ts';
+import { startStage, type StageWithKey } from './support/stage.ts';
 
+let stage: StageWithKey;
 let simulator: Simulator;
 let gateway: Gateway;
 let key: string;
 
 beforeAll(async () => {
-  simulator = startSimulator({ port: 0, record: true });
-  gateway = await startGateway({ env: { OPENAI_API_KEY: 'sk-up', OPENAI_BASE_URL: simulator.url } });
-  ({ key } = await gateway.createKey());
+  stage = await startStage({ simulator: { record: true } });
+  ({ simulator, gateway, key } = stage);
 });
-afterAll(async () => {
-  await gateway[Symbol.asyncDispose]();
-  await simulator.stop();
-});
+afterAll(() => stage[Symbol.asyncDispose]());
 afterEach(() => simulator.reset());
 
 const body = (content: string, more: object = {}) => ({

@@ -1,27 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { startSimulator, type Simulator } from '../src/simulator/server.ts';
-import { startGateway, type Gateway } from './support/gateway.ts';
+import type { Simulator } from '../src/simulator/server.ts';
+import type { Gateway } from './support/gateway.ts';
+import { startStage, type StageWithKey } from './support/stage.ts';
 
+let stage: StageWithKey;
 let simulator: Simulator;
 let gateway: Gateway;
 let key: string;
 
 beforeAll(async () => {
-  simulator = startSimulator({ port: 0, record: true });
-  gateway = await startGateway({
-    env: {
-      OPENAI_API_KEY: 'sk-up',
-      OPENAI_BASE_URL: simulator.url,
-      DEEPSEEK_API_KEY: 'sk-up',
-      DEEPSEEK_BASE_URL: `${simulator.url}/v1/`,
-    },
+  stage = await startStage({
+    simulator: { record: true },
+    vendors: ['openai', 'deepseek'],
+    env: ({ url }) => ({ DEEPSEEK_BASE_URL: `${url}/v1/` }),
   });
-  ({ key } = await gateway.createKey());
+  ({ simulator, gateway, key } = stage);
 });
-afterAll(async () => {
-  await gateway[Symbol.asyncDispose]();
-  await simulator.stop();
-});
+afterAll(() => stage[Symbol.asyncDispose]());
 
 const body = (content: string, more: object = {}) => ({
   model: 'gpt-4o',

@@ -1,23 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { startSimulator, type Simulator } from '../src/simulator/server.ts';
 import { errorOf, expectHealthy } from './support/errors.ts';
-import { startGateway, type Gateway } from './support/gateway.ts';
+import type { Gateway } from './support/gateway.ts';
 import { openRaw, rawChat, sendRaw, statusOf } from './support/raw-http.ts';
+import { startStage, type StageWithKey } from './support/stage.ts';
 
-let simulator: Simulator;
+let stage: StageWithKey;
 let gateway: Gateway;
 let key: string;
 
 beforeAll(async () => {
-  simulator = startSimulator({ port: 0, record: true });
-  gateway = await startGateway({ env: { OPENAI_API_KEY: 'sk-up', OPENAI_BASE_URL: simulator.url } });
-  ({ key } = await gateway.createKey());
+  stage = await startStage();
+  ({ gateway, key } = stage);
 });
-afterAll(async () => {
-  await gateway[Symbol.asyncDispose]();
-  await simulator.stop();
-});
+afterAll(() => stage[Symbol.asyncDispose]());
 
 const good = { model: 'gpt-4o', messages: [{ role: 'user', content: 'hi' }] };
 /** Sends bytes as they are; `chat` would make JSON of them. */

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startSimulator, type Simulator } from '../src/simulator/server.ts';
+import type { Simulator } from '../src/simulator/server.ts';
 import { CASES, casesPresent, withCases } from './support/cases.ts';
 import { expectHealthy } from './support/errors.ts';
-import { eventually, startGateway, type Gateway } from './support/gateway.ts';
+import { eventually, type Gateway } from './support/gateway.ts';
 import { openRaw, sendRaw, statusOf } from './support/raw-http.ts';
+import { startStage, type StageWithKey } from './support/stage.ts';
 
 /** `expect`: ranges of the first status, or that the server waits for more. */
 interface HttpCase {
@@ -19,19 +20,16 @@ interface HttpCase {
 /** The cases give the server this long to answer too early. */
 const WAIT_MS = 500;
 
+let stage: StageWithKey;
 let simulator: Simulator;
 let gateway: Gateway;
 let key: string;
 
 beforeAll(async () => {
-  simulator = startSimulator({ port: 0, record: true });
-  gateway = await startGateway({ env: { OPENAI_API_KEY: 'sk-up', OPENAI_BASE_URL: simulator.url } });
-  ({ key } = await gateway.createKey());
+  stage = await startStage({ simulator: { record: true } });
+  ({ simulator, gateway, key } = stage);
 });
-afterAll(async () => {
-  await gateway[Symbol.asyncDispose]();
-  await simulator.stop();
-});
+afterAll(() => stage[Symbol.asyncDispose]());
 
 const cases: HttpCase[] = casesPresent
   ? (JSON.parse(readFileSync(join(CASES, 'http/http1_cases.json'), 'utf8')) as HttpCase[])

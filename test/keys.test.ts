@@ -1,26 +1,23 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startSimulator, type Simulator } from '../src/simulator/server.ts';
+import type { Simulator } from '../src/simulator/server.ts';
 import { errorOf, expectError } from './support/errors.ts';
 import { temporaryFolder } from './support/config-file.ts';
 import { ADMIN_TOKEN, eventually, startGateway, type Gateway } from './support/gateway.ts';
 import { keyView, settledUsd } from './support/money.ts';
 import { openRaw, statusOf, type RawConnection } from './support/raw-http.ts';
+import { startStage, type Stage } from './support/stage.ts';
 
+let stage: Stage;
 let simulator: Simulator;
 let gateway: Gateway;
 
-const upstream = (): Record<string, string> => ({ OPENAI_API_KEY: 'sk-up', OPENAI_BASE_URL: simulator.url });
-
 beforeAll(async () => {
-  simulator = startSimulator({ port: 0 });
-  gateway = await startGateway({ env: upstream() });
+  stage = await startStage({ key: null });
+  ({ simulator, gateway } = stage);
 });
-afterAll(async () => {
-  await gateway[Symbol.asyncDispose]();
-  await simulator.stop();
-});
+afterAll(() => stage[Symbol.asyncDispose]());
 
 const chatBody = (content: string): object => ({ model: 'gpt-4o', messages: [{ role: 'user', content }] });
 const NO_ID = '00000000-0000-4000-8000-000000000000';
@@ -201,7 +198,7 @@ describe('at rest', () => {
   });
 
   test('the log says nothing of keys', async () => {
-    await using loud = await startGateway({ env: { ...upstream(), LOG_LEVEL: 'trace' } });
+    await using loud = await startGateway({ env: { ...stage.upstream, LOG_LEVEL: 'trace' } });
     const { key } = await loud.createKey();
     await loud.chat(key, chatBody('x'));
     await loud.chat(`${key}0`, chatBody('x'));
@@ -282,7 +279,7 @@ describe('revocation', () => {
 describe('what a key has used', () => {
   test('holds while a call runs, then what it cost; when it was used; all of it after a restart', async () => {
     const dataDir = temporaryFolder();
-    const first = await startGateway({ dataDir, env: upstream() });
+    const first = await startGateway({ dataDir, env: stage.upstream });
     const { id, key } = await first.createKey({ quota_usd: 3 });
     expect(await keyView(first, id)).toMatchObject({ spent_usd: 0, held_usd: 0, last_used_at: null });
 
@@ -304,7 +301,7 @@ describe('what a key has used', () => {
     await first.admin('DELETE', `/admin/api-keys/${revoked.id}`);
     expect(await first.stop()).toBe(0);
 
-    await using second = await startGateway({ dataDir, env: upstream() });
+    await using second = await startGateway({ dataDir, env: stage.upstream });
     expect(await keyView(second, id)).toEqual(view);
     expect((await second.chat(revoked.key, chatBody('x'))).status).toBe(401);
     const again = Number((await second.chat(key, chatBody('again'))).headers.get('x-tokenrouter-cost-usd'));

@@ -1,31 +1,25 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { startSimulator, type Simulator } from '../src/simulator/server.ts';
+import type { Simulator } from '../src/simulator/server.ts';
 import { errorOf } from './support/errors.ts';
 import { eventually, startGateway, type Gateway } from './support/gateway.ts';
 import { meeting } from './support/meeting.ts';
+import { startStage, type StageWithKey } from './support/stage.ts';
 
 /** A body of more than a megabyte is read and prepared in steps; nothing else may differ. */
+let stage: StageWithKey;
 let simulator: Simulator;
 let gateway: Gateway;
 let key: string;
 
 beforeAll(async () => {
-  simulator = startSimulator({ port: 0, record: true });
-  gateway = await startGateway({
-    env: {
-      WORKERS: '1',
-      OPENAI_API_KEY: 'sk-up',
-      OPENAI_BASE_URL: simulator.url,
-      ANTHROPIC_API_KEY: 'sk-up',
-      ANTHROPIC_BASE_URL: simulator.url,
-    },
+  stage = await startStage({
+    simulator: { record: true },
+    vendors: ['openai', 'anthropic'],
+    env: { WORKERS: '1' },
   });
-  ({ key } = await gateway.createKey());
+  ({ simulator, gateway, key } = stage);
 });
-afterAll(async () => {
-  await gateway[Symbol.asyncDispose]();
-  await simulator.stop();
-});
+afterAll(() => stage[Symbol.asyncDispose]());
 
 const ESCAPES = String.raw`\u4e2d\ud83d\ude00\/\n`;
 const TEXT = '中\u{1f600}/\n';

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { startSimulator, type Simulator } from '../src/simulator/server.ts';
+import type { Simulator } from '../src/simulator/server.ts';
 import { configFile } from './support/config-file.ts';
 import { parseExposition, type Exposition, type Sample } from './support/exposition.ts';
 import { eventually, startGateway, type Gateway } from './support/gateway.ts';
 import { skipUnless } from './support/skip-unless.ts';
+import { startStage, type StageWithKey } from './support/stage.ts';
 
 /** The catalogue that dashboards rely on: labels of each, without the prefix. A ledger's is not here: there is none yet. */
 const CATALOGUE: Readonly<Record<string, readonly [type: string, ...labels: string[]]>> = {
@@ -41,32 +42,25 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   worker: ['0', '1'],
 };
 
+let stage: StageWithKey;
 let simulator: Simulator;
 let gateway: Gateway;
 let key: string;
 
 beforeAll(async () => {
-  simulator = startSimulator({ port: 0 });
-  gateway = await startGateway({
-    env: {
-      OPENAI_API_KEY: 'sk-up',
-      OPENAI_BASE_URL: simulator.url,
-      DEEPSEEK_API_KEY: 'sk-up',
-      DEEPSEEK_BASE_URL: simulator.url,
-      ...configFile(`
+  stage = await startStage({
+    vendors: ['openai', 'deepseek'],
+    env: ({ url }) =>
+      configFile(`
 providers:
-  - { id: rest, base_url: "${simulator.url}", accounts: [{ api_key: k }], models: ['we"i\\rd', "two\\nlines"] }
+  - { id: rest, base_url: "${url}", accounts: [{ api_key: k }], models: ['we"i\\rd', "two\\nlines"] }
 default_provider: rest
 aliases: { fast: rest/behind-an-alias }
 `),
-    },
   });
-  ({ key } = await gateway.createKey());
+  ({ simulator, gateway, key } = stage);
 });
-afterAll(async () => {
-  await gateway[Symbol.asyncDispose]();
-  await simulator.stop();
-});
+afterAll(() => stage[Symbol.asyncDispose]());
 
 let count = 0;
 const body = (content = '', more: object = {}): object => ({

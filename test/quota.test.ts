@@ -1,29 +1,24 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
-import { startSimulator, type Simulator } from '../src/simulator/server.ts';
+import type { Simulator } from '../src/simulator/server.ts';
 import { expectError } from './support/errors.ts';
 import { eventually, startGateway, type Gateway } from './support/gateway.ts';
 import { meeting } from './support/meeting.ts';
 import { keyView, settledUsd } from './support/money.ts';
+import { startStage, type Stage } from './support/stage.ts';
 
+let stage: Stage;
 let simulator: Simulator;
 let gateway: Gateway;
 
 beforeAll(async () => {
-  simulator = startSimulator({ port: 0 });
-  gateway = await startGateway({
-    env: {
-      OPENAI_API_KEY: 'sk-up',
-      OPENAI_BASE_URL: simulator.url,
-      // Nobody listens there.
-      DEEPSEEK_API_KEY: 'sk-up',
-      DEEPSEEK_BASE_URL: 'http://127.0.0.1:1',
-    },
+  stage = await startStage({
+    // Nobody listens there.
+    env: { DEEPSEEK_API_KEY: 'sk-up', DEEPSEEK_BASE_URL: 'http://127.0.0.1:1' },
+    key: null,
   });
+  ({ simulator, gateway } = stage);
 });
-afterAll(async () => {
-  await gateway[Symbol.asyncDispose]();
-  await simulator.stop();
-});
+afterAll(() => stage[Symbol.asyncDispose]());
 beforeEach(() => simulator.reset());
 
 let count = 0;
@@ -186,12 +181,7 @@ describe('what a call costs', () => {
 
   test('a call that its client left before it was sent costs nothing', async () => {
     await using narrow = await startGateway({
-      env: {
-        WORKERS: '1',
-        PROXY_MAX_CONNS_PER_HOST: '1',
-        OPENAI_API_KEY: 'sk-up',
-        OPENAI_BASE_URL: simulator.url,
-      },
+      env: { ...stage.upstream, WORKERS: '1', PROXY_MAX_CONNS_PER_HOST: '1' },
     });
     const { id, key } = await narrow.createKey({ quota_usd: 1 });
     const stays = new AbortController();
@@ -227,7 +217,7 @@ describe('what a call costs', () => {
 describe('followers', () => {
   test.each([false, true])('cost nothing and are counted as saved (stream: %p)', async (stream) => {
     await using single = await startGateway({
-      env: { WORKERS: '1', OPENAI_API_KEY: 'sk-up', OPENAI_BASE_URL: simulator.url },
+      env: { ...stage.upstream, WORKERS: '1' },
     });
     const { id, key } = await single.createKey({ quota_usd: 1 });
     const same = body('[[sim:hold=0]]', { stream });

@@ -5,9 +5,11 @@ import type {
   ChatCompletionMessageParam,
   ChatCompletionTool,
 } from 'openai/resources/chat/completions';
-import { startSimulator, type Simulator } from '../src/simulator/server.ts';
-import { startGateway, type Gateway } from './support/gateway.ts';
+import type { Simulator } from '../src/simulator/server.ts';
+import type { Gateway } from './support/gateway.ts';
+import { startStage, type StageWithKey } from './support/stage.ts';
 
+let stage: StageWithKey;
 let simulator: Simulator;
 let gateway: Gateway;
 let client: OpenAI;
@@ -17,23 +19,15 @@ const clientWith = (apiKey: string, options: object = {}): OpenAI =>
   new OpenAI({ apiKey, baseURL: `${gateway.url}/v1`, maxRetries: 0, ...options });
 
 beforeAll(async () => {
-  simulator = startSimulator({ port: 0, record: true });
-  gateway = await startGateway({
-    env: {
-      OPENAI_API_KEY: 'sk-up',
-      OPENAI_BASE_URL: simulator.url,
-      DEEPSEEK_API_KEY: 'sk-up',
-      DEEPSEEK_BASE_URL: simulator.url,
-      UPSTREAM_FIRST_BYTE_TIMEOUT: '300ms',
-    },
+  stage = await startStage({
+    simulator: { record: true },
+    vendors: ['openai', 'deepseek'],
+    env: { UPSTREAM_FIRST_BYTE_TIMEOUT: '300ms' },
   });
-  ({ key } = await gateway.createKey());
+  ({ simulator, gateway, key } = stage);
   client = clientWith(key);
 });
-afterAll(async () => {
-  await gateway[Symbol.asyncDispose]();
-  await simulator.stop();
-});
+afterAll(() => stage[Symbol.asyncDispose]());
 
 const TOOLS: ChatCompletionTool[] = [
   {

@@ -1,19 +1,19 @@
 import { afterEach, describe, expect, test } from 'bun:test';
-import { startSimulator, type Simulator } from '../src/simulator/server.ts';
 import { errorOf } from './support/errors.ts';
-import { eventually, startGateway, type Gateway } from './support/gateway.ts';
+import { eventually, type Gateway } from './support/gateway.ts';
 import { bodyOf, openRaw, rawChat, statusOf, type RawConnection } from './support/raw-http.ts';
+import { startStage, type Stage } from './support/stage.ts';
 
 const MIB = 1024 * 1024;
 const good = { model: 'gpt-4o', messages: [{ role: 'user', content: 'hi' }] };
 
-let simulator: Simulator;
+let stage: Stage;
 let gateway: Gateway;
 const open: RawConnection[] = [];
 
 async function start(env: Record<string, string>): Promise<void> {
-  simulator = startSimulator({ port: 0 });
-  gateway = await startGateway({ env: { OPENAI_API_KEY: 'sk-up', OPENAI_BASE_URL: simulator.url, ...env } });
+  stage = await startStage({ env, key: null });
+  ({ gateway } = stage);
 }
 
 /** Sends a head and the beginning of its body. */
@@ -27,8 +27,7 @@ async function begin(key: string, bytes: number, of = bytes + 1): Promise<RawCon
 
 afterEach(async () => {
   await Promise.all(open.splice(0).map((connection) => connection[Symbol.asyncDispose]()));
-  await gateway[Symbol.asyncDispose]();
-  await simulator.stop();
+  await stage[Symbol.asyncDispose]();
 });
 
 describe('bodies that do not come to an end', () => {

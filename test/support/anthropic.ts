@@ -1,17 +1,14 @@
-import { startSimulator, type Simulator } from '../../src/simulator/server.ts';
-import { startGateway, type Gateway } from './gateway.ts';
+import type { Simulator } from '../../src/simulator/server.ts';
+import type { Gateway } from './gateway.ts';
+import { startStage, type StageWithKey } from './stage.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 
-/** A gateway before a simulator that stands for OpenAI and Anthropic alike. */
 /** The body that the vendor got last. */
 export const lastSent = (simulator: Simulator): string => Buffer.from(simulator.bodies().at(-1)!).toString();
 
-export interface Setting extends AsyncDisposable {
-  readonly simulator: Simulator;
-  readonly gateway: Gateway;
-  readonly key: string;
-  readonly keyId: string;
+/** A gateway before a simulator that stands for OpenAI and Anthropic alike. */
+export interface Setting extends StageWithKey {
   /** POST with the key, as a client of the path's dialect would. */
   post(
     path: string,
@@ -38,28 +35,17 @@ export async function startSetting(
   env: Readonly<Record<string, string>> = {},
   suffix = '',
 ): Promise<Setting> {
-  const simulator = startSimulator({ port: 0, record: true });
-  const gateway = await startGateway({
-    env: {
+  const stage = await startStage({
+    simulator: { record: true },
+    vendors: ['openai', 'anthropic'],
+    env: ({ url }) => ({
       OPENAI_API_KEY: 'sk-openai',
-      OPENAI_BASE_URL: simulator.url,
       ANTHROPIC_API_KEY: 'sk-ant-secret',
-      ANTHROPIC_BASE_URL: simulator.url + suffix,
+      ANTHROPIC_BASE_URL: url + suffix,
       ...env,
-    },
+    }),
   });
-  const { id, key } = await gateway.createKey();
-  return {
-    simulator,
-    gateway,
-    key,
-    keyId: id,
-    post: poster(gateway, key),
-    async [Symbol.asyncDispose]() {
-      await gateway[Symbol.asyncDispose]();
-      await simulator.stop();
-    },
-  };
+  return { ...stage, post: poster(stage.gateway, stage.key) };
 }
 
 export const CHAT = '/v1/chat/completions';
