@@ -1,9 +1,7 @@
 import { estimateUsage } from '../billing/estimate.ts';
 import type { Usage } from '../billing/usage.ts';
 import type { AnswerHead, ByteSink } from '../dedup/shared-response.ts';
-import { answerConversion } from '../dialects/answer-conversions.ts';
 import type { AnswerContext, AnswerConversion } from '../dialects/conversion.ts';
-import { dialectOf } from '../dialects/registry.ts';
 import type { Dialect } from '../dialects/types.ts';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
@@ -60,7 +58,13 @@ export interface AttemptOwner extends ByteSink {
 export interface AttemptOptions {
   readonly owner: AttemptOwner;
   readonly target: Target;
+  /** What the vendor speaks. */
+  readonly dialect: Dialect;
   readonly clientDialect: Dialect;
+  /** Turns its answers into the client's dialect; null where that is the same. */
+  readonly conversion: AnswerConversion | null;
+  /** What the conversion must know of the request. */
+  readonly context: AnswerContext | null;
   readonly prepared: Prepared;
   /** What vendors tell of their limits depends on it. */
   readonly wallClockMs: () => number;
@@ -74,12 +78,6 @@ export interface AttemptOptions {
  */
 export class Attempt implements UpstreamHandler {
   readonly #options: AttemptOptions;
-  /** What the vendor speaks. */
-  readonly #dialect: Dialect;
-  /** Turns its answers into the client's dialect; null where that is the same. */
-  readonly #conversion: AnswerConversion | null;
-  /** What the conversion must know of the request. */
-  readonly #context: AnswerContext | null;
   #call: UpstreamCall | null = null;
   #relay: StreamRelay | null = null;
   #status = 0;
@@ -96,18 +94,7 @@ export class Attempt implements UpstreamHandler {
   #ended = false;
 
   constructor(options: AttemptOptions) {
-    const { clientDialect, prepared, target, wallClockMs } = options;
-    const { dialect } = target.provider.profile;
     this.#options = options;
-    this.#dialect = dialectOf(dialect);
-    this.#conversion = answerConversion(clientDialect.id, dialect);
-    this.#context = prepared.converted
-      ? {
-          model: prepared.model,
-          usageRequested: prepared.usageRequested,
-          nowS: Math.floor(wallClockMs() / 1_000),
-        }
-      : null;
   }
 
   /** Throws where the transport does; then nothing is reported. */
@@ -159,12 +146,11 @@ export class Attempt implements UpstreamHandler {
     for (const name of RELAYED_HEADERS) this.#relayHeader(headers, name);
     this.#relayLimits(status, headers);
     if (status >= 300 || !(headers.get('content-type') ?? '').startsWith('text/event-stream')) return;
-    const { clientDialect, owner, prepared } = this.#options;
-    const context = this.#context;
+    const { clientDialect, context, conversion, dialect, owner, prepared } = this.#options;
     this.#relay = new StreamRelay({
-      reader: this.#dialect.streamReader(prepared.usageAdded),
+      reader: dialect.streamReader(prepared.usageAdded),
       clientDialect,
-      conversion: context === null ? null : (this.#conversion?.stream(context) ?? null),
+      conversion: conversion === null || context === null ? null : conversion.stream(context),
       sink: owner,
     });
     this.#fields += 'cache-control: no-cache\r\n';
@@ -215,7 +201,7 @@ export class Attempt implements UpstreamHandler {
 
   /** What the vendor tells of its limits; with a refusal when to come back, and what its support will ask for. */
   #relayLimits(status: number, headers: HeaderFields): void {
-    const { firstLimit, limits, requestId } = this.#dialect.headers.told;
+    const { firstLimit, limits, requestId } = this.#options.dialect.headers.told;
     if (status >= 400) {
       for (const name of RETRY_HINTS) this.#relayHint(headers, name);
       const id = headers.get(requestId);
@@ -226,13 +212,13 @@ export class Attempt implements UpstreamHandler {
 
   /** A header under the name that the client's dialect has for it. */
   #relayHint(headers: HeaderFields, name: string): void {
-    const conversion = this.#conversion;
+    const { conversion, wallClockMs } = this.#options;
     if (conversion === null) {
       this.#relayHeader(headers, name);
       return;
     }
     const value = headers.get(name);
-    const hint = value === null ? null : conversion.header(name, value, this.#options.wallClockMs());
+    const hint = value === null ? null : conversion.header(name, value, wallClockMs());
     if (hint !== null) this.#fields += fieldLine(hint[0], hint[1]);
   }
 
@@ -246,7 +232,7 @@ export class Attempt implements UpstreamHandler {
   }
 
   #endWhole(): void {
-    const dialect = this.#dialect;
+    const { dialect } = this.#options;
     this.#body.join();
     const { bytes: body, end, start } = this.#body;
     this.#whole = true;
@@ -287,8 +273,7 @@ export class Attempt implements UpstreamHandler {
 
   /** The answer in the client's dialect; null where it is in that. */
   #convert(bytes: Uint8Array, start: number, end: number): Uint8Array | null {
-    const context = this.#context;
-    const conversion = this.#conversion;
+    const { context, conversion } = this.#options;
     if (conversion === null || context === null) return null;
     const body = bytes.subarray(start, end);
     if (this.#vendorStatus < 300) return conversion.body(body, context);
@@ -345,7 +330,7 @@ export class Attempt implements UpstreamHandler {
   /** Tokens of a whole answer, or of as much of it as has come. */
   #outputOfBody(): number | null {
     this.#body.join();
-    return this.#dialect.outputOfBody(this.#body.bytes, this.#body.start, this.#body.end);
+    return this.#options.dialect.outputOfBody(this.#body.bytes, this.#body.start, this.#body.end);
   }
 }
 

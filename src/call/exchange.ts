@@ -12,25 +12,18 @@ import { checkQuota } from '../limits/quota.ts';
 import type { CallDeps } from './call-deps.ts';
 import { AnswerClient, type ClientEvents } from './clients.ts';
 import type { KnownKey } from '../keys/key-cache.ts';
-import { LeadCall, type Beginner } from './lead-call.ts';
+import { LeadCall, type Beginner, type CallRequest } from './lead-call.ts';
 
 /** Longest warning that goes into a header; some proxies refuse larger heads. */
 const MAX_WARNING_CHARACTERS = 1_024;
 
-export interface ExchangeOptions {
+export interface ExchangeOptions extends CallRequest {
   readonly request: Incoming;
-  readonly requestId: string;
   /** As it was when the request was let in. */
   readonly key: KnownKey;
   /** Of the cache, when the key was looked up. */
   readonly generation: number;
-  readonly prepared: Prepared;
-  /** Field lines of the client's that a vendor of its dialect gets. */
-  readonly forwardedHeaders: string;
-  /** Gateways that the request has come through. */
-  readonly hops: number;
   readonly permit: Permit;
-  readonly deps: CallDeps;
   readonly startedAtMs: number;
   readonly bodyAtMs: number;
 }
@@ -205,18 +198,7 @@ export class Exchange implements ClientEvents, ClientWatch, Beginner {
 
   /** Begins the call, and is its first client. */
   #lead(lead: Lead): void {
-    const { deps, hops, forwardedHeaders, prepared, requestId } = this.#options;
-    const key = this.#key;
-    const call = new LeadCall({
-      lead,
-      key,
-      prepared,
-      forwardedHeaders,
-      hops,
-      requestId,
-      deps,
-      beginner: this,
-    });
+    const call = new LeadCall({ lead, key: this.#key, request: this.#options, beginner: this });
     this.#begun = call;
     this.#attach(lead.answer);
     call.begin();

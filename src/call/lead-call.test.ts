@@ -152,11 +152,7 @@ function call(broken: Step | null = null) {
   const leading = new LeadCall({
     lead,
     key: KEY,
-    prepared,
-    forwardedHeaders: '',
-    hops: 0,
-    requestId: 'req_1',
-    deps,
+    request: { prepared, forwardedHeaders: '', hops: 0, requestId: 'req_1', deps },
     beginner: {
       warn: () => {},
       vendorBegins: () => at('begins'),

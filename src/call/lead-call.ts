@@ -2,8 +2,10 @@ import { costNanoUsd, savingsNanoUsd } from '../billing/cost.ts';
 import type { Price } from '../billing/prices.ts';
 import { holdNanoUsd } from '../limits/quota.ts';
 import { tokensOf } from '../billing/usage.ts';
-import type { SharedResponse, AnswerHead, AnswerMeta, AnswerProducer } from '../dedup/shared-response.ts';
+import type { AnswerHead, AnswerMeta, AnswerProducer } from '../dedup/shared-response.ts';
 import type { Lead } from '../dedup/dedup-table.ts';
+import { answerConversion } from '../dialects/answer-conversions.ts';
+import { dialectOf } from '../dialects/registry.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
 import type { Prepared } from '../pipeline/prepared.ts';
 import { chooseTarget, type Target } from '../routing/target.ts';
@@ -29,10 +31,8 @@ export interface Beginner {
   refused(error: GatewayError): void;
 }
 
-export interface LeadCallOptions {
-  readonly lead: Lead;
-  /** Who pays. */
-  readonly key: KnownKey;
+/** The request that a call is made for, as far as that need know it. */
+export interface CallRequest {
   readonly prepared: Prepared;
   /** Field lines of the client's that a vendor of its dialect gets. */
   readonly forwardedHeaders: string;
@@ -41,7 +41,26 @@ export interface LeadCallOptions {
   /** Of the request that began it, for defects. */
   readonly requestId: string;
   readonly deps: CallDeps;
+}
+
+export interface LeadCallOptions {
+  readonly lead: Lead;
+  /** Who pays. */
+  readonly key: KnownKey;
+  readonly request: CallRequest;
   readonly beginner: Beginner;
+}
+
+/** What is left to be told to clients: the last record of a stream, all of an answer that has a head here, or a failure. */
+interface Ending {
+  /** As the client that began the call sees it. */
+  readonly status: number;
+  readonly head: AnswerHead | null;
+  readonly failure: AttemptFailure | null;
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+  meta: AnswerMeta | null;
 }
 
 /** What comes next. */
@@ -61,8 +80,9 @@ const NO_BYTES = new Uint8Array(0);
  * {@link proceed} takes a step after the other. What a step has taken lies in the {@link Reservation}, which gives it back.
  */
 export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
-  readonly #options: LeadCallOptions;
-  readonly #answer: SharedResponse;
+  readonly #request: CallRequest;
+  readonly #key: KnownKey;
+  readonly #lead: Lead;
   readonly #reservation: Reservation;
   #beginner: Beginner | null;
   #step = 0;
@@ -71,36 +91,28 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
   #attempt: Attempt | null = null;
   /** The body is here, so that the call can go out once more. */
   #keepsBody = true;
-  /** As the client that began it sees the end. */
-  #status = 0;
-  /** Of an answer that is no stream. */
-  #wholeHead: AnswerHead | null = null;
-  #failure: AttemptFailure | null = null;
-  #meta: AnswerMeta | null = null;
-  /** What is told last: the last record of a stream, or the body of a whole answer. */
-  #lastBytes: Uint8Array = NO_BYTES;
-  #lastStart = 0;
-  #lastEnd = 0;
+  /** Held back until the call is concluded. */
+  #ending: Ending | null = null;
   #over = false;
   previous: KeyedCall | null = null;
   next: KeyedCall | null = null;
 
-  constructor(options: LeadCallOptions) {
-    const { beginner, lead } = options;
-    const { providerLimit, quota } = options.deps;
-    this.#options = options;
-    this.#answer = lead.answer;
-    this.#answer.producer = this;
+  constructor({ beginner, key, lead, request }: LeadCallOptions) {
+    const { providerLimit, quota } = request.deps;
+    this.#request = request;
+    this.#key = key;
+    this.#lead = lead;
+    lead.answer.producer = this;
     this.#beginner = beginner;
     this.#reservation = new Reservation({ lead, quota, providerLimit });
   }
 
   get keyId(): string {
-    return this.#options.key.id;
+    return this.#key.id;
   }
 
   begin(): void {
-    this.#options.deps.calls.add(this);
+    this.#request.deps.calls.add(this);
     this.proceed();
   }
 
@@ -146,7 +158,7 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
    * may still have money, so it looks the call up again and leads.
    */
   refuse(thrown: unknown): void {
-    const { deps, lead, requestId } = this.#options;
+    const { deps, requestId } = this.#request;
     const error = asGatewayError(thrown);
     if (error.code === 'internal_error') deps.onDefect(error, requestId);
     if (this.#over) return;
@@ -155,7 +167,7 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
       this.#giveBack(0);
       this.#beginner?.refused(error);
     } finally {
-      lead.gone();
+      this.#lead.gone();
     }
   }
 
@@ -168,57 +180,53 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
     if (this.#over) return;
     this.#conclude(499);
     this.#attempt?.abort();
-    this.#answer.fail('client_closed_request', 'Every client of this call has left.');
+    this.#lead.answer.fail('client_closed_request', 'Every client of this call has left.');
   }
 
   /** A call that waits must not start any more once its key is revoked: all look it up again. What has gone out runs on. */
   keyChanged(): void {
     if (this.#over || this.#attempt?.recall() === false) return;
     this.#giveBack(0);
-    this.#options.lead.gone();
+    this.#lead.gone();
   }
 
   begun(head: AnswerHead): void {
-    this.#answer.head(head);
+    this.#lead.answer.head(head);
   }
 
   append(bytes: Uint8Array, start: number, end: number): void {
     if (this.#keepsBody) this.#letGoOfBody();
-    this.#answer.append(bytes, start, end);
+    this.#lead.answer.append(bytes, start, end);
   }
 
   ended(status: number, bytes: Uint8Array, start: number, end: number): void {
-    this.#status = status;
-    this.#holdBack(bytes, start, end);
+    this.#ending = { status, head: null, failure: null, bytes, start, end, meta: null };
     this.proceed();
   }
 
   endedWhole(head: AnswerHead, bytes: Uint8Array, start: number, end: number): void {
-    this.#status = head.status;
-    this.#wholeHead = head;
-    this.#holdBack(bytes, start, end);
+    this.#ending = { status: head.status, head, failure: null, bytes, start, end, meta: null };
     this.proceed();
   }
 
   failed(failure: AttemptFailure): void {
-    this.#status = 502;
-    this.#failure = failure;
+    this.#ending = { status: 502, head: null, failure, bytes: NO_BYTES, start: 0, end: 0, meta: null };
     this.proceed();
   }
 
   #holdMoney(): void {
-    const { deps, key, prepared } = this.#options;
+    const { deps, prepared } = this.#request;
     const { provider, upstreamModel } = prepared.route;
     const price = deps.prices.find(provider.id, upstreamModel);
     this.#price = price;
     if (price === null) this.#beginner?.warn(UNPRICED);
     const { inputSize, maxOutputTokens, n } = prepared;
-    this.#reservation.hold(key, price === null ? 0 : holdNanoUsd(price, inputSize, maxOutputTokens, n));
+    this.#reservation.hold(this.#key, price === null ? 0 : holdNanoUsd(price, inputSize, maxOutputTokens, n));
     this.proceed();
   }
 
   #takeTarget(): void {
-    const { prepared } = this.#options;
+    const { prepared } = this.#request;
     const target = chooseTarget(prepared.route.provider, prepared.affinityHash);
     this.#reservation.enter(target.provider.id);
     this.#target = target;
@@ -228,38 +236,51 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
   #try(): void {
     const target = this.#target;
     if (target === null) throw new Error('a call without a target');
-    const { deps, hops, forwardedHeaders, prepared } = this.#options;
-    const { dialect, heads, transports, wallClockMs } = deps;
+    const { deps, forwardedHeaders, hops, prepared } = this.#request;
+    const { dialect: clientDialect, heads, transports, wallClockMs } = deps;
+    const { profile } = target.provider;
     const transport = transports.of(target.origin);
     const head = heads.chat(target, prepared, forwardedHeaders, hops);
-    const attempt = new Attempt({ owner: this, target, clientDialect: dialect, prepared, wallClockMs });
+    const attempt = new Attempt({
+      owner: this,
+      target,
+      dialect: dialectOf(profile.dialect),
+      clientDialect,
+      conversion: answerConversion(clientDialect.id, profile.dialect),
+      context: prepared.converted
+        ? {
+            model: prepared.model,
+            usageRequested: prepared.usageRequested,
+            nowS: Math.floor(wallClockMs() / 1_000),
+          }
+        : null,
+      prepared,
+      wallClockMs,
+    });
     this.#attempt = attempt;
     this.#beginner?.vendorBegins();
     attempt.start(transport, head, prepared.parts);
   }
 
-  /** Holds the last of the answer back. */
-  #holdBack(bytes: Uint8Array, start: number, end: number): void {
-    this.#lastBytes = bytes;
-    this.#lastStart = start;
-    this.#lastEnd = end;
-  }
-
   /** Nothing of the end is told before this is through. */
   #close(): void {
-    this.#meta = this.#conclude(this.#status);
+    const ending = this.#ending;
+    if (ending === null) throw new Error('a call without an end');
+    ending.meta = this.#conclude(ending.status);
     this.proceed();
   }
 
   /** The last record leaves, and behind it the end of each client's answer. */
   #sendLast(): void {
-    const answer = this.#answer;
-    const bytes = this.#lastBytes;
+    const ending = this.#ending;
+    if (ending === null) return;
     // A slow client may take long over the rest of it.
-    this.#lastBytes = NO_BYTES;
-    if (this.#failure !== null) answer.fail(this.#failure.code, this.#failure.message);
-    else if (this.#wholeHead === null) answer.last(bytes, this.#lastStart, this.#lastEnd, this.#meta);
-    else answer.whole(this.#wholeHead, bytes, this.#lastStart, this.#lastEnd, this.#meta);
+    this.#ending = null;
+    const { answer } = this.#lead;
+    const { bytes, end, failure, head, meta, start } = ending;
+    if (failure !== null) answer.fail(failure.code, failure.message);
+    else if (head === null) answer.last(bytes, start, end, meta);
+    else answer.whole(head, bytes, start, end, meta);
   }
 
   /**
@@ -267,14 +288,14 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
    * keep neither what was taken nor the clients.
    */
   #conclude(status: number): AnswerMeta {
-    const { deps, key, prepared, requestId } = this.#options;
+    const { deps, prepared, requestId } = this.#request;
     const outcome = this.#outcome(status);
     const { usage } = outcome;
     if (this.#keepsBody) this.#letGoOfBody();
     try {
       this.#beginner?.vendorEnds();
       this.#giveBack(outcome.costNanoUsd ?? 0);
-      if (usage !== null) deps.rates?.used(key, tokensOf(usage), deps.wallClockMs());
+      if (usage !== null) deps.rates?.used(this.#key, tokensOf(usage), deps.wallClockMs());
       if (this.#target !== null) deps.recorder.vendor(this.#target, prepared.route.upstreamModel, outcome);
     } catch (thrown) {
       deps.onDefect(asGatewayError(thrown), requestId);
@@ -290,7 +311,7 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
     try {
       const usage = this.#attempt?.takeUsage() ?? null;
       if (usage === null || price === null) return { status, usage, costNanoUsd: null, savingsNanoUsd: 0 };
-      const atMs = this.#options.deps.wallClockMs();
+      const atMs = this.#request.deps.wallClockMs();
       return {
         status,
         usage,
@@ -298,7 +319,7 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
         savingsNanoUsd: savingsNanoUsd(price, usage, atMs),
       };
     } catch (thrown) {
-      this.#options.deps.onDefect(asGatewayError(thrown), this.#options.requestId);
+      this.#request.deps.onDefect(asGatewayError(thrown), this.#request.requestId);
       return { status, usage: null, costNanoUsd: null, savingsNanoUsd: 0 };
     }
   }
@@ -306,12 +327,12 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
   /** Nobody can need it again: a stream may go on for minutes after a large prompt. */
   #letGoOfBody(): void {
     this.#keepsBody = false;
-    this.#options.prepared.takeParts();
+    this.#request.prepared.takeParts();
   }
 
   #giveBack(costNanoUsd: number): void {
     this.#over = true;
-    this.#options.deps.calls.remove(this);
+    this.#request.deps.calls.remove(this);
     this.#reservation.settle(costNanoUsd);
   }
 }

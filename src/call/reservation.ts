@@ -18,20 +18,24 @@ export interface ReservationOptions {
  * Whatever of it has been taken is given back by {@link settle}, once, however the call ends and however far it came.
  */
 export class Reservation {
-  readonly #options: ReservationOptions;
+  readonly #lead: Lead;
+  readonly #quota: QuotaHolds;
+  readonly #providerLimit: ProviderLimit | null;
   #key: KnownKey | null = null;
   #heldNanoUsd = 0;
   #provider: string | null = null;
   #over = false;
 
-  constructor(options: ReservationOptions) {
-    this.#options = options;
+  constructor({ lead, providerLimit, quota }: ReservationOptions) {
+    this.#lead = lead;
+    this.#quota = quota;
+    this.#providerLimit = providerLimit;
   }
 
   /** Holds money, or throws a 402. */
   hold(key: KnownKey, amountNanoUsd: number): void {
     this.#checkOpen();
-    if (!this.#options.quota.tryHold(key, amountNanoUsd))
+    if (!this.#quota.tryHold(key, amountNanoUsd))
       throw new GatewayError(
         'insufficient_quota',
         'What is left of the quota of this API key does not cover this request beside those that run.',
@@ -43,7 +47,7 @@ export class Reservation {
   /** Takes a place at a provider, or throws a 429. */
   enter(provider: string): void {
     this.#checkOpen();
-    this.#options.providerLimit?.enter(provider);
+    this.#providerLimit?.enter(provider);
     this.#provider = provider;
   }
 
@@ -51,15 +55,14 @@ export class Reservation {
   settle(costNanoUsd: number): void {
     if (this.#over) return;
     this.#over = true;
-    const { lead, providerLimit, quota } = this.#options;
     try {
       // First of all: from here on a new request makes a call of its own.
-      lead.release();
+      this.#lead.release();
     } finally {
       try {
-        if (this.#provider !== null) providerLimit?.leave(this.#provider);
+        if (this.#provider !== null) this.#providerLimit?.leave(this.#provider);
       } finally {
-        if (this.#key !== null) quota.settle(this.#key.slot, this.#heldNanoUsd, costNanoUsd);
+        if (this.#key !== null) this.#quota.settle(this.#key.slot, this.#heldNanoUsd, costNanoUsd);
       }
     }
   }
