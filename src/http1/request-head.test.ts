@@ -96,3 +96,12 @@ describe('a request head', () => {
     expect(() => read('GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nHOST: b\r\n\r\n')).toThrow(HostError);
   });
 });
+
+test('an empty Host field is refused by a thread that has seen no other yet', () => {
+  const program = `
+    const { parseRequestHead } = await import(${JSON.stringify(new URL('./request-head.ts', import.meta.url).pathname)});
+    const bytes = Buffer.from('GET / HTTP/1.1\\r\\nHost: \\r\\n\\r\\n');
+    try { parseRequestHead(bytes, 0, bytes.length); console.log('taken'); } catch (error) { console.log(error.message); }`;
+  const { stdout } = Bun.spawnSync([process.execPath, '-e', program]);
+  expect(stdout.toString()).toBe('The Host header does not name a host.\n');
+});

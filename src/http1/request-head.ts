@@ -45,7 +45,7 @@ const ASTERISK = 0x2a;
 const DELETE = 0x7f;
 
 /** The last Host field that was sound: a thread's clients all send the same. */
-let soundHost = '';
+let soundHost: string | null = null;
 
 /**
  * Reads the head in `bytes[start, end)`, empty line included. A line ends in CR LF and nothing else. Throws
