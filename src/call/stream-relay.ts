@@ -34,7 +34,7 @@ export interface StreamRelayOptions {
  *
  * An event that is too large throws.
  */
-export class StreamRelay implements ByteSink {
+export class StreamRelay {
   readonly #reader: StreamReader;
   readonly #clientDialect: Dialect;
   readonly #conversion: StreamConversion | null;
@@ -128,8 +128,8 @@ export class StreamRelay implements ByteSink {
     this.#handOver(this.complete);
   }
 
-  /** Takes what is held back. */
-  append(bytes: Uint8Array, start: number, end: number): void {
+  /** Holds the last of it back. */
+  #keepLast(bytes: Uint8Array, start: number, end: number): void {
     this.lastBytes = bytes;
     this.lastStart = start;
     this.lastEnd = end;
@@ -137,16 +137,20 @@ export class StreamRelay implements ByteSink {
 
   /** Hands over what has been gathered; `last`: it is what the stream ends with. */
   #handOver(last: boolean): void {
-    const sink = last ? this : this.#sink;
     if (this.#conversion === null) {
-      OUT.take(sink);
+      if (!OUT.take()) return;
+      const { bytes, end, start } = OUT;
+      OUT.bytes = NO_BYTES;
+      if (last) this.#keepLast(bytes, start, end);
+      else this.#sink.append(bytes, start, end);
       return;
     }
     const text = this.#text;
     if (text === '') return;
     this.#text = '';
     const bytes = Buffer.from(text);
-    sink.append(bytes, 0, bytes.length);
+    if (last) this.#keepLast(bytes, 0, bytes.length);
+    else this.#sink.append(bytes, 0, bytes.length);
   }
 
   #event(bytes: Uint8Array, dataStart: number, dataEnd: number, eventStart: number, eventEnd: number): void {
