@@ -1,4 +1,5 @@
 /// <reference lib="webworker" />
+import { stackOf } from '../src/std/thrown.ts';
 import { startProxyThread } from '../src/gateway/thread.ts';
 import type { FromProxy, ToProxy } from '../src/threads/messages.ts';
 
@@ -19,7 +20,7 @@ self.onmessage = (event: MessageEvent<ToProxy>) => {
   } catch (error) {
     send({
       type: 'failed',
-      message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      message: stackOf(error),
     });
   }
 };

@@ -1,3 +1,4 @@
+import { messageOf } from '../std/thrown.ts';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCommandSettings } from '../config/command.ts';
@@ -26,7 +27,7 @@ async function print(result: Promise<unknown>): Promise<void> {
     const found = await result;
     if (found !== null) console.log(JSON.stringify(found, null, 2));
   } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error));
+    console.error(messageOf(error));
     process.exit(1);
   }
 }

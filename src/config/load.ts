@@ -1,3 +1,4 @@
+import { messageOf } from '../std/thrown.ts';
 import { readFileSync } from 'node:fs';
 import type { ZodError } from 'zod';
 import {
@@ -42,9 +43,7 @@ function readConfigFile(path: string, faults: string[]): ConfigFile {
   try {
     parsed = Bun.YAML.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    faults.push(
-      `TOKENROUTER_CONFIG: cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    faults.push(`TOKENROUTER_CONFIG: cannot read ${path}: ${messageOf(error)}`);
     return {};
   }
   const result = fileSchema().safeParse(parsed ?? {});

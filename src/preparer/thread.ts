@@ -1,3 +1,4 @@
+import { stackOf } from '../std/thrown.ts';
 import type { Config } from '../config/load.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { configuredStages, resolverOf } from '../pipeline/configured.ts';
@@ -83,7 +84,7 @@ export function preparerThread(send: (message: FromPreparer) => void): (message:
     } catch (error) {
       send({
         type: 'failed',
-        message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        message: stackOf(error),
       });
       return;
     }
@@ -121,7 +122,7 @@ async function perform(task: Task, workshop: Workshop, beat: () => void): Promis
     return { id, cancelled: true };
   } catch (error) {
     if (error instanceof GatewayError) return { id, fault: faultOf(error) };
-    return { id, defect: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    return { id, defect: stackOf(error) };
   }
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from '../std/thrown.ts';
 import { callAdmin, type AdminTarget } from '../admin/call.ts';
 
 /** A model of each built-in vendor for the first request. */
@@ -31,7 +32,7 @@ export async function printDevGreeting(
       quota_usd: 10,
     })) as { key: string });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     console.error(`could not make a client key, make one yourself (the gateway is serving): ${reason}`);
     return;
   }

@@ -1,3 +1,4 @@
+import { messageOf } from '../std/thrown.ts';
 import { mkdirSync } from 'node:fs';
 import { adminAccess } from '../admin/access.ts';
 import { loadAdminToken, type AdminToken } from '../admin/token.ts';
@@ -21,7 +22,7 @@ const FLUSH_TRIES = 3;
 
 /** Says what went wrong, in one piece and without a stack, and ends the process. */
 function giveUp(error: unknown): never {
-  console.error(error instanceof Error ? error.message : String(error));
+  console.error(messageOf(error));
   process.exit(1);
 }
 
@@ -55,11 +56,7 @@ function openDataDir(env: Config['env']): AdminToken {
     mkdirSync(env.DATA_DIR, { recursive: true });
     return loadAdminToken({ given: env.ADMIN_TOKEN, dataDir: env.DATA_DIR });
   } catch (error) {
-    return giveUp(
-      new Error(
-        `DATA_DIR: cannot use ${env.DATA_DIR}: ${error instanceof Error ? error.message : String(error)}`,
-      ),
-    );
+    return giveUp(new Error(`DATA_DIR: cannot use ${env.DATA_DIR}: ${messageOf(error)}`));
   }
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from '../std/thrown.ts';
 import { join } from 'node:path';
 import { heartbeatOf, type SharedMemory } from '../shared/memory-map.ts';
 import { ownThreadId } from '../shared/thread-clock.ts';
@@ -75,8 +76,6 @@ class StorageService {
     return key === null ? null : this.#placed(key);
   }
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** The storage thread: the only one that runs a query. Answers the function that takes its messages. */
 export function storageThread(send: (message: FromStorage) => void): (message: ToStorage) => void {

@@ -1,3 +1,4 @@
+import { messageOf } from '../std/thrown.ts';
 import type { Log } from '../telemetry/logging.ts';
 
 /** How a thread is watched; all times in ms. */
@@ -81,7 +82,7 @@ export class WatchedThread<Outgoing, Incoming> {
       this.#thread = this.#spawn();
       this.#options.onSpawn(this);
     } catch (error) {
-      this.failed(error instanceof Error ? error.message : String(error));
+      this.failed(messageOf(error));
       if (this.#thread === null) this.#startLater();
     }
   }
