@@ -6,6 +6,7 @@ import type { SharedResponse, AnswerConsumer, AnswerMeta } from './shared-respon
 import { ClaimTable } from './claim-table.ts';
 import { DedupTable, MAX_ATTEMPTS, type Lead } from './dedup-table.ts';
 import { ReplayBudget } from './replay-budget.ts';
+import { until } from '../std/testing/until.ts';
 
 const HASH = new Uint8Array(32).fill(9);
 const HEAD = { status: 200, fields: '', streamed: true } as const;
@@ -86,15 +87,6 @@ function follow(side: Side, attempt = 0): SharedResponse {
   const found = side.table.acquire(HASH, attempt);
   if (found.role !== 'follower') throw new Error('expected to follow');
   return found.answer;
-}
-
-/** Polls a condition that messages between ports bring about. */
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error('condition not reached');
-    await Bun.sleep(1);
-  }
 }
 
 describe('DedupTable', () => {

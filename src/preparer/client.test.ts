@@ -3,6 +3,7 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { CountQuestion } from '../pipeline/count-question.ts';
 import { PreparerClient } from './client.ts';
 import type { Order, Reply } from './protocol.ts';
+import { until } from '../std/testing/until.ts';
 
 /** The other end of a port: a preparer in the hands of the test. */
 class Bench {
@@ -56,13 +57,6 @@ const newClient = (deadlineMs = 60_000): PreparerClient => {
 };
 const bodyOf = (text: string): Uint8Array => new Uint8Array(100_000).fill(text.charCodeAt(0));
 const product = (model: string): CountQuestion => ({ model, body: new Uint8Array(1), estimate: 1 });
-const until = async (what: () => boolean): Promise<void> => {
-  const endMs = performance.now() + 10_000;
-  while (!what()) {
-    if (performance.now() > endMs) throw new Error('it has not come to pass');
-    await Bun.sleep(1);
-  }
-};
 const codeOf = async (result: Promise<unknown>): Promise<string> => {
   try {
     await result;

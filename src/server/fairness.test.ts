@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import type { Incoming } from './incoming.ts';
 import { fieldLine } from '../http1/fields.ts';
-import { TestServer, until } from './testing/serve.ts';
+import { until } from '../std/testing/until.ts';
+import { TestServer } from './testing/serve.ts';
 
 const GET = 'GET /a HTTP/1.1\r\nHost: x\r\n\r\n';
 const answers = (text: string): number => text.match(/HTTP\/1\.1 200/g)?.length ?? 0;

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { PeerHub, type PeerListener, type PeerMessage } from './peer-hub.ts';
+import { until } from '../std/testing/until.ts';
 
 interface Note extends PeerMessage {
   readonly text: string;
@@ -40,10 +41,6 @@ function two() {
   one.hub.add(2, port1);
   other.hub.add(1, port2);
   return { one, other };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await Bun.sleep(1);
 }
 
 describe('PeerHub', () => {

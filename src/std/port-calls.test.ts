@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { PortCalls, type PortCallsOptions } from './port-calls.ts';
+import { until } from './testing/until.ts';
 
 interface Question {
   readonly id: number;
@@ -65,10 +66,6 @@ const newDesk = (name: string | null): Desk => {
 afterEach(() => {
   for (const desk of desks.splice(0)) desk.close();
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await Bun.sleep(1);
-}
 
 describe('PortCalls', () => {
   test('each reply finds its own call, whatever the order', async () => {

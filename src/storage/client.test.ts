@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { StorageClient, StorageTimeout } from './client.ts';
 import type { StorageReply, StorageRequest } from './protocol.ts';
 import { keyRecord } from '../keys/testing/keys.ts';
+import { until } from '../std/testing/until.ts';
 
 const KEY = keyRecord();
 
@@ -40,10 +41,6 @@ const newDesk = (): Desk => {
 afterEach(() => {
   for (const desk of desks.splice(0)) desk.close();
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await Bun.sleep(1);
-}
 
 describe('a change that is not answered in time', () => {
   /** One whose caller has given up; `told` counts what it hears afterwards. */

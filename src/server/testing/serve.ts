@@ -51,15 +51,6 @@ export class TestServer implements Disposable {
 
 const DEADLINE_MS = 5_000;
 
-/** Polls a condition; fails after a deadline. */
-export async function until(condition: () => boolean): Promise<void> {
-  const deadline = AbortSignal.timeout(DEADLINE_MS);
-  while (!condition()) {
-    if (deadline.aborted) throw new Error('never came true');
-    await Bun.sleep(1);
-  }
-}
-
 /** A client that says when the server has taken its bytes, and reads only when told to. */
 export class TestClient {
   readonly socket: Socket;
