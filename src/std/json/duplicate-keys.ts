@@ -1,4 +1,5 @@
-import { characterAt, CODE_POINT, compareInsides, LENGTH_SHIFT } from './characters.ts';
+import { characterAt, CODE_POINT, LENGTH_SHIFT } from './characters.ts';
+import { compareStrings } from './keys.ts';
 import type { StringsView } from './strings-view.ts';
 
 /** Keys of a smaller object are compared by hash pairwise, of a larger one by sorting the hashes. */
@@ -49,7 +50,7 @@ export class DuplicateKeys {
   #isThere(document: StringsView, object: number, index: number, key: number): boolean {
     let at = object + 1;
     for (let left = index; left > 0; left--) at = document.next(at + 1);
-    return sameText(document, at, key);
+    return compareStrings(document, at, key) === 0;
   }
 
   #findAmongMany(document: StringsView, object: number, end: number): number {
@@ -94,7 +95,8 @@ export class DuplicateKeys {
     for (let at = from + 1; at < to; at++) {
       const key = words[at * 2]!;
       if (key >= before) return before;
-      for (let other = from; other < at; other++) if (sameText(document, words[other * 2]!, key)) return key;
+      for (let other = from; other < at; other++)
+        if (compareStrings(document, words[other * 2]!, key) === 0) return key;
     }
     return before;
   }
@@ -107,15 +109,6 @@ export class DuplicateKeys {
     return this.#words;
   }
 }
-
-const sameText = (document: StringsView, one: number, other: number): boolean =>
-  compareInsides(
-    document.bytes,
-    document.start(one) + 1,
-    document.end(one) - 1,
-    document.start(other) + 1,
-    document.end(other) - 1,
-  ) === 0;
 
 /** HalfSipHash-1-3 (Aumasson, Bernstein: "SipHash", 2012) of the characters that a key decodes to, each as a word. */
 function secretHash(document: StringsView, key: number): number {
