@@ -1,4 +1,5 @@
 import type { ImageSize } from '../std/image-size.ts';
+import { NameMemo } from '../std/name-memo.ts';
 
 /** Squares of so many pixels a side, each so many tokens, of which so many are looked at: larger pictures are made smaller. */
 interface Patches {
@@ -44,21 +45,15 @@ const RULES: readonly (readonly [model: RegExp, rule: Rule])[] = [
 /** What is known of no other model: the finest that is in use. */
 const OTHERS: Patches = { side: 28, factor: 1, most: 4_784 };
 
-/** Of the model that was asked about last: all pictures of a request are for one. */
-let lastModel = '';
-let lastRule: Rule = OTHERS;
-
-function ruleOf(model: string): Rule {
-  if (model !== lastModel) {
-    lastRule = RULES.find(([name]) => name.test(model))?.[1] ?? OTHERS;
-    lastModel = model;
-  }
-  return lastRule;
-}
+const CACHE_LIMIT = 256;
+const rules = new NameMemo<Rule>(
+  CACHE_LIMIT,
+  (model) => RULES.find(([name]) => name.test(model))?.[1] ?? OTHERS,
+);
 
 /** What a picture of any size counts at most. `detail` is the client's wish, '' for none. */
 export function imageTokensAtMost(model: string, detail = ''): number {
-  const rule = ruleOf(model);
+  const rule = rules.get(model);
   if ('tile' in rule) return rule.base + (detail === 'low' ? 0 : MOST_TILES * rule.tile);
   const most = detail === 'original' ? (rule.mostOriginal ?? rule.most) : rule.most;
   return Math.ceil(most * rule.factor);
@@ -68,7 +63,7 @@ export function imageTokensAtMost(model: string, detail = ''): number {
 export function imageTokens(model: string, size: ImageSize | null, detail = ''): number {
   const most = imageTokensAtMost(model, detail);
   if (size === null) return most;
-  const rule = ruleOf(model);
+  const rule = rules.get(model);
   if ('tile' in rule) return Math.min(most, rule.base + tilesOf(size) * rule.tile);
   const patches = Math.ceil(size.width / rule.side) * Math.ceil(size.height / rule.side);
   return Math.min(most, Math.ceil(patches * rule.factor));
