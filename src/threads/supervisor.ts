@@ -87,7 +87,6 @@ export class Supervisor {
   /** Set while starting: what is waited for, and how it fails. */
   #starting: { readonly done: () => void; readonly failed: (error: Error) => void } | null = null;
   #storageStarted = false;
-  #preparerWorks = false;
   /** No thread is replaced any more. */
   #ending = false;
 
@@ -227,10 +226,7 @@ export class Supervisor {
       onMessage: (message) => {
         if (message.type === 'started') {
           control.running();
-          if (name === 'preparer') {
-            this.#preparerWorks = true;
-            for (const proxy of this.#proxies) this.#connectTo(name, control, proxy);
-          }
+          if (name === 'preparer') for (const proxy of this.#proxies) this.#connectTo(name, control, proxy);
           if (name === 'storage') this.#storageStarted = true;
           this.#checkStarted();
         } else if (message.type === 'failed') {
@@ -238,10 +234,7 @@ export class Supervisor {
         } else log.warn({ thread: name, reason: message.message }, 'spending could not be stored yet');
       },
       onFailed: (reason) => this.#failed(`the ${name} thread cannot start: ${reason}`),
-      onClose: () => {
-        if (name === 'preparer') this.#preparerWorks = false;
-        this.#starting?.failed(new Error(`the ${name} thread died while starting`));
-      },
+      onClose: () => this.#starting?.failed(new Error(`the ${name} thread died while starting`)),
       log,
     });
     return control;
@@ -318,7 +311,7 @@ export class Supervisor {
       },
       [storage, metrics, ...peers.map((peer) => peer.port)],
     );
-    if (this.#preparerWorks) this.#connectTo('preparer', this.#preparer, proxy);
+    if (this.#preparer.works) this.#connectTo('preparer', this.#preparer, proxy);
     proxy.thread.post({ type: 'ready', ...this.#ready });
   }
 

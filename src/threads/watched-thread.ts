@@ -69,6 +69,11 @@ export class WatchedThread<Outgoing, Incoming> {
     return this.#thread !== null;
   }
 
+  /** It lives and has said that it works. */
+  get works(): boolean {
+    return this.#thread !== null && this.#running;
+  }
+
   /** It lives and has beaten; a proxy thread that has not has never let a request in. */
   get begun(): boolean {
     return this.#thread !== null && this.#options.heartbeat() !== this.#beatBefore;
