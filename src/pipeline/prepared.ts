@@ -4,34 +4,11 @@ import type { DialectId, ModelRoute } from '../providers/types.ts';
 import { hex64 } from './block-chain.ts';
 import type { ChainState, Envelope } from './envelope.ts';
 
-/** What a request is once every stage has seen it, but for where it goes: plain data, which another thread can be given. */
-export interface PreparedFields {
-  /** As the client named it. */
-  readonly model: string;
-  readonly stream: boolean;
-  /** What the vendor speaks; an answer in another dialect than the client's has to be converted. */
-  readonly vendorDialect: DialectId;
-  readonly converted: boolean;
-  /** What the conversion of the request lost, one sentence each, for the client to know. */
-  readonly warnings: readonly string[];
-  readonly usageRequested: boolean;
-  /** The gateway asked for usage on its own account, and the client must not see it. Never of a converted call. */
-  readonly usageAdded: boolean;
-  readonly shareable: boolean;
-  /** The body goes out as it came. */
-  readonly passthrough: boolean;
-  readonly maxOutputTokens: number | null;
-  readonly n: number;
-  /** How large the prompt is, for money: of the body as the client wrote it, in the vendor's dialect. */
-  readonly inputSize: InputSize;
-  /** 32 bytes. */
-  readonly fullHash: Uint8Array;
-  /** 32 bits, unsigned; the same for every turn of a conversation. */
-  readonly affinityHash: number;
-  readonly prefix: ChainState;
-  /** The vendor's body. */
-  readonly parts: readonly Uint8Array[];
-}
+/** What a {@link Prepared} is made of, but for where it goes: plain data, which another thread can be given. */
+export type PreparedFields = Omit<
+  Prepared,
+  'route' | 'bodyBytes' | 'prefixHash' | 'body' | 'takeParts' | 'takeBody'
+> & { readonly prefix: ChainState };
 
 /** Reads an envelope that has been through all stages. */
 export function preparedFieldsOf(envelope: Envelope): PreparedFields {
@@ -59,25 +36,33 @@ export function preparedFieldsOf(envelope: Envelope): PreparedFields {
 
 const NO_PARTS: readonly Uint8Array[] = [];
 
-/** A request as its call needs it; owns its bytes. What the fields mean: {@link PreparedFields}. */
-export class Prepared implements Omit<PreparedFields, 'prefix' | 'parts'> {
+/** What a request is once every stage has seen it, as its call needs it; owns its bytes. */
+export class Prepared {
   readonly route: ModelRoute;
+  /** As the client named it. */
   readonly model: string;
   readonly stream: boolean;
+  /** What the vendor speaks; an answer in another dialect than the client's has to be converted. */
   readonly vendorDialect: DialectId;
   readonly converted: boolean;
+  /** What the conversion of the request lost, one sentence each, for the client to know. */
   readonly warnings: readonly string[];
   readonly usageRequested: boolean;
+  /** The gateway asked for usage on its own account, and the client must not see it. Never of a converted call. */
   readonly usageAdded: boolean;
   readonly shareable: boolean;
+  /** The body goes out as it came. */
   readonly passthrough: boolean;
   readonly maxOutputTokens: number | null;
   readonly n: number;
+  /** How large the prompt is, for money: of the body as the client wrote it, in the vendor's dialect. */
   readonly inputSize: InputSize;
+  /** 32 bytes. */
+  readonly fullHash: Uint8Array;
+  /** 32 bits, unsigned; the same for every turn of a conversation. */
+  readonly affinityHash: number;
   /** Size of the vendor's body; stays known after it was taken. */
   readonly bodyBytes: number;
-  readonly fullHash: Uint8Array;
-  readonly affinityHash: number;
   readonly #prefixHigh: number;
   readonly #prefixLow: number;
   #parts: readonly Uint8Array[];
