@@ -32,18 +32,18 @@ import {
   joined,
   MESSAGES_ON_CLAUDE,
   MESSAGES_ON_GPT,
-  startStage,
+  startScriptedStage,
   whole,
   WITH_USAGE,
   type Got,
-  type Stage,
+  type ScriptedStage,
 } from './support/scripted-stream.ts';
 import { readStream, type Told } from './support/stream-reader.ts';
 
-let stage: Stage;
+let stage: ScriptedStage;
 
 beforeAll(async () => {
-  stage = await startStage();
+  stage = await startScriptedStage();
 });
 afterAll(async () => {
   await stage[Symbol.asyncDispose]();

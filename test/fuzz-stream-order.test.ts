@@ -37,18 +37,18 @@ import {
   LAST_CHUNK,
   MESSAGES_ON_CLAUDE,
   MESSAGES_ON_GPT,
-  startStage,
+  startScriptedStage,
   whole,
   WITH_USAGE,
   type Script,
-  type Stage,
+  type ScriptedStage,
 } from './support/scripted-stream.ts';
 import { readChat, readMessages, undated, type Told } from './support/stream-reader.ts';
 
-let stage: Stage;
+let stage: ScriptedStage;
 
 beforeAll(async () => {
-  stage = await startStage();
+  stage = await startScriptedStage();
 });
 afterAll(async () => {
   await stage[Symbol.asyncDispose]();

@@ -15,11 +15,11 @@ import {
   LAST_CHUNK,
   MESSAGES_ON_CLAUDE,
   MESSAGES_ON_GPT,
-  startStage,
+  startScriptedStage,
   whole,
   WITH_USAGE,
   type Script,
-  type Stage,
+  type ScriptedStage,
 } from './support/scripted-stream.ts';
 import { readStream, undated } from './support/stream-reader.ts';
 
@@ -49,11 +49,11 @@ const ROUTES: readonly Route[] = [
 ];
 const EACH = ROUTES.map((route) => [route.name, route] as const);
 
-let stage: Stage;
+let stage: ScriptedStage;
 let requests = 0;
 
 beforeAll(async () => {
-  stage = await startStage();
+  stage = await startScriptedStage();
 });
 afterAll(async () => {
   await stage[Symbol.asyncDispose]();

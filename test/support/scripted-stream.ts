@@ -69,7 +69,7 @@ async function play(connection: RawConnection, script: Running): Promise<void> {
 }
 
 /** A gateway before a vendor of both dialects that answers by script, in exactly the writes a test wants. */
-export interface Stage extends AsyncDisposable {
+export interface ScriptedStage extends AsyncDisposable {
   readonly gateway: Gateway;
   readonly key: string;
   readonly keyId: string;
@@ -81,7 +81,7 @@ export interface Stage extends AsyncDisposable {
   share(way: Way, script: Script, clients: number): Promise<Got[]>;
 }
 
-export async function startStage(): Promise<Stage> {
+export async function startScriptedStage(): Promise<ScriptedStage> {
   const scripts = new Map<number, Running>();
   const read = new Map<RawConnection, number>();
   let received = 0;
@@ -187,7 +187,7 @@ export const WITH_USAGE = { stream_options: { include_usage: true } };
 export const CHAT_ON_GPT = wayOf('Chat Completions on GPT');
 
 /** Nothing is left in flight, every thread is the one that was started, and nothing was found wrong. */
-export async function expectUnharmed({ gateway, keyId, received }: Stage): Promise<void> {
+export async function expectUnharmed({ gateway, keyId, received }: ScriptedStage): Promise<void> {
   expect(received()).toBeGreaterThan(0);
   await settledUsd(gateway, keyId);
   for (const state of ['active', 'waiting'])
