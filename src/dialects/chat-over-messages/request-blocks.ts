@@ -51,7 +51,7 @@ const BLANK =
 export class BlockWriter {
   readonly #draft: Draft;
   readonly #marks: CarriedMarks;
-  /** CarriedMarks are taken out of the parts and answered by {@link lifted}, instead of being written on their blocks. */
+  /** Marks are taken out of the parts and answered by {@link lifted}, instead of being written on their blocks. */
   readonly #liftMarks: boolean;
   #count = 0;
   #message = 0;
