@@ -111,11 +111,6 @@ export class Attempt implements UpstreamHandler {
     else this.#call?.pause();
   }
 
-  /** The pieces of its stream that come from now on go there instead of to its owner. */
-  passTo(sink: ByteSink): void {
-    this.#relay?.passTo(sink);
-  }
-
   /** Nobody wants it any more: nothing more is reported. */
   abort(): void {
     this.#ended = true;

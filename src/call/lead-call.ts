@@ -194,12 +194,9 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
     this.#lead.answer.head(head);
   }
 
-  /** The first piece of a stream: the others go to its clients without a stop here. */
   append(bytes: Uint8Array, start: number, end: number): void {
-    const { answer } = this.#lead;
-    this.#attempt?.passTo(answer);
     if (this.#keepsBody) this.#letGoOfBody();
-    answer.append(bytes, start, end);
+    this.#lead.answer.append(bytes, start, end);
   }
 
   ended(status: number, bytes: Uint8Array, start: number, end: number): void {

@@ -39,7 +39,7 @@ export class StreamRelay {
   readonly #clientDialect: Dialect;
   readonly #conversion: StreamConversion | null;
   readonly #parser: SseParser;
-  #sink: ByteSink;
+  readonly #sink: ByteSink;
   /** What a conversion has written since the last read. */
   #text = '';
   /** The stream has ended; what still comes has no blank line behind it. */
@@ -102,11 +102,6 @@ export class StreamRelay {
   get usage(): Usage | null {
     if (this.complete && this.#usage !== null) return this.#usage;
     return this.#reader.usageSoFar() ?? this.#usage;
-  }
-
-  /** What comes from now on goes there. */
-  passTo(sink: ByteSink): void {
-    this.#sink = sink;
   }
 
   /** Takes `chunk[start, end)`, which belongs to the relay from now on. */
