@@ -10,7 +10,7 @@ ifndef HAS_BUN
 export PATH := $(CURDIR)/$(LOCAL_BIN):$(PATH)
 endif
 
-.PHONY: dev test build lint format bench clean setup
+.PHONY: dev test chaos build lint format bench clean setup
 
 setup: node_modules/.installed
 
@@ -31,6 +31,10 @@ dev: setup
 
 test: setup
 	@"$(BUN)" test/run.ts
+
+# Ten minutes of everything that can go wrong, at 2,000 requests a second. DURATION_S, RATE and SEED change it.
+chaos: setup
+	@"$(BUN)" test/chaos/main.ts
 
 build: setup
 	@mkdir -p dist

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test';
+import { numbersFrom } from './chaos/numbers.ts';
 import { expectHealthy } from './support/errors.ts';
 import { eventually } from './support/gateway.ts';
 import { keyView } from './support/money.ts';
@@ -22,17 +23,6 @@ const DIRECTIVES = [
   '[[sim:status=429]]',
   '[[sim:status=500]]',
 ];
-
-/** Mulberry32: the same numbers for the same seed, so that a failure can be seen again. */
-function numbersFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
 
 /**
  * Leaders, followers and loners, streamed and not, whose vendor fails in every way and whose clients leave at any moment:
