@@ -83,6 +83,7 @@ describe("a vendor's errors", () => {
         { stream },
       );
       expect(JSON.stringify([...response.headers])).not.toContain(SECRET);
+      expect(response.headers.get('x-should-retry')).toBe('false');
       const { message } = await expectError(response, 502, 'upstream_credentials');
       for (const word of [SECRET, 'Incorrect', 'balance is 3']) expect(message).not.toContain(word);
     }

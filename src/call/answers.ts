@@ -31,8 +31,8 @@ export function errorAnswer(
   let all = JSON_TYPE + fieldLine('x-request-id', requestId) + fields;
   all += dialect.headers.requestIdLine(requestId);
   if (error.retryAfterS !== undefined) all += fieldLine('retry-after', String(error.retryAfterS));
-  // SDKs try again after any 5xx, and each try would go round once more.
-  if (error.code === 'loop_detected') all += 'x-should-retry: false\r\n';
+  // SDKs try again after any 408, 409, 429 and 5xx: here each try would end alike.
+  if (!error.spec.retryable && error.spec.status >= 408) all += 'x-should-retry: false\r\n';
   if (error.spec.status === 401) all += fieldLine('www-authenticate', 'Bearer');
   return { status: error.spec.status, fields: all, body: dialect.errorBody(error, requestId) };
 }

@@ -26,6 +26,15 @@ import { RETRY_HINTS } from './retry-hints.ts';
 /** Vendor headers a client may want; everything else stays behind. */
 const RELAYED_HEADERS = ['content-type', 'openai-processing-ms', 'x-sim-upstream-ms'];
 
+/** Media types are case-insensitive (RFC 9110 §8.3.1). */
+const EVENT_STREAM = 'text/event-stream';
+const CONTENT_TYPE = /^content-type:.*\r\n/m;
+/** Fronts such as nginx gather answers, and some compress them, unless told not to. */
+const STREAM_FIELDS =
+  fieldLine('content-type', EVENT_STREAM) +
+  fieldLine('cache-control', 'no-cache, no-transform') +
+  fieldLine('x-accel-buffering', 'no');
+
 /** What may stand in a header field (RFC 9110 §5.5); anything else would break the client's answer. */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
@@ -88,6 +97,8 @@ export class Attempt implements UpstreamHandler {
   /** Of a whole answer. */
   readonly #body = new Gathered();
   #size = 0;
+  /** A stream was asked for, and no byte has told yet whether this is one. */
+  #undecided = false;
   #usage: Usage | null = null;
   /** A whole answer has come to its end. */
   #whole = false;
@@ -145,7 +156,15 @@ export class Attempt implements UpstreamHandler {
     this.#status = clientStatus(status);
     for (const name of RELAYED_HEADERS) this.#relayHeader(headers, name);
     this.#relayLimits(status, headers);
-    if (status >= 300 || !(headers.get('content-type') ?? '').startsWith('text/event-stream')) return;
+    if (status >= 300) return;
+    const type = mediaType(headers.get('content-type'));
+    if (type === EVENT_STREAM) this.#beginStream();
+    // Some servers label streams otherwise, or not at all: the first of the body tells.
+    else this.#undecided = this.#options.prepared.stream;
+  }
+
+  /** What comes is a stream, under whatever name. */
+  #beginStream(): void {
     const { clientDialect, context, conversion, dialect, owner, prepared } = this.#options;
     this.#relay = new StreamRelay({
       reader: dialect.streamReader(prepared.usageAdded),
@@ -153,8 +172,22 @@ export class Attempt implements UpstreamHandler {
       conversion: conversion === null || context === null ? null : conversion.stream(context),
       sink: owner,
     });
-    this.#fields += 'cache-control: no-cache\r\n';
-    owner.begun({ status, fields: this.#fields, streamed: true });
+    this.#fields = STREAM_FIELDS + this.#fields.replace(CONTENT_TYPE, '');
+    owner.begun({ status: this.#status, fields: this.#fields, streamed: true });
+  }
+
+  /** Reads the beginning of a body that may be a stream, all that has come of it. */
+  #decide(): void {
+    const body = this.#body;
+    body.join();
+    const { bytes, end, start } = body;
+    const told = looksLikeStream(bytes, start, end);
+    if (told === null) return;
+    this.#undecided = false;
+    if (!told) return;
+    body.clear();
+    this.#beginStream();
+    this.onBody(bytes, start, end);
   }
 
   onBody(chunk: Uint8Array, start: number, end: number): void {
@@ -174,6 +207,7 @@ export class Attempt implements UpstreamHandler {
       return;
     }
     this.#body.add(chunk, start, end);
+    if (this.#undecided) this.#decide();
   }
 
   onEnd(): void {
@@ -280,7 +314,7 @@ export class Attempt implements UpstreamHandler {
     const error = conversion.error(this.#vendorStatus, body);
     this.#status = error.status;
     // Whatever the vendor's was, a page of HTML as well: this is JSON.
-    this.#fields = JSON_TYPE + this.#fields.replace(/^content-type:.*\r\n/m, '');
+    this.#fields = JSON_TYPE + this.#fields.replace(CONTENT_TYPE, '');
     return error.body;
   }
 
@@ -339,4 +373,22 @@ function isObject(body: Uint8Array, start: number, end: number): boolean {
   let at = start;
   while (at < end && body[at]! <= 0x20) at++;
   return at < end && body[at] === 0x7b;
+}
+
+/** A media type without its parameters. */
+const mediaType = (field: string | null): string => (field ?? '').split(';', 1)[0]!.trim().toLowerCase();
+
+/** How the first line of an event stream begins (HTML §9.2.6); `:` is a comment. */
+const FIRST_LINES = ['data:', 'event:', 'id:', 'retry:', ':'];
+const LONGEST = 'event:'.length;
+
+/** Whether a body that begins like this is an event stream; null where more of it has to be seen. */
+function looksLikeStream(bytes: Uint8Array, start: number, end: number): boolean | null {
+  let at = start;
+  // A byte order mark may stand before either.
+  if (bytes[at] === 0xef && bytes[at + 1] === 0xbb && bytes[at + 2] === 0xbf) at += 3;
+  while (at < end && bytes[at]! <= 0x20) at++;
+  const first = Buffer.from(bytes.subarray(at, Math.min(end, at + LONGEST))).toString('latin1');
+  if (FIRST_LINES.some((line) => first.startsWith(line))) return true;
+  return FIRST_LINES.some((line) => line.startsWith(first)) ? null : false;
 }
