@@ -2,12 +2,15 @@ import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { parseDurationMs, parseSizeBytes } from './units.ts';
 
+/** White space around a value is nobody's intention: files of variables keep what an editor left at a line's end. */
+const trimmed = (value: unknown): unknown => (typeof value === 'string' ? value.trim() : value);
+
 /** An unset variable and an empty one mean the same: compose files pass `${X:-}`. */
 const optional = <T extends z.ZodType>(schema: T) =>
-  z.preprocess((value) => (value === '' ? undefined : value), schema.optional());
+  z.preprocess((value) => (trimmed(value) === '' ? undefined : trimmed(value)), schema.optional());
 
 const withDefault = <T extends z.ZodType>(schema: T, fallback: z.input<T>) =>
-  z.preprocess((value) => (value === undefined || value === '' ? fallback : value), schema);
+  z.preprocess((value) => (value === undefined || trimmed(value) === '' ? fallback : trimmed(value)), schema);
 
 const integer = (min: number, max: number) =>
   z
@@ -16,9 +19,16 @@ const integer = (min: number, max: number) =>
     .transform(Number)
     .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
 
-const boolean = z
-  .enum(['true', 'false', '1', '0'], { error: 'must be true or false' })
-  .transform((v) => v === 'true' || v === '1');
+/** One of some words, in any case. */
+const word = <const T extends readonly [string, ...string[]]>(words: T, error: string) =>
+  z.preprocess(
+    (value) => (typeof value === 'string' ? value.toLowerCase() : value),
+    z.enum(words, { error }),
+  );
+
+const boolean = word(['true', 'false', '1', '0'], 'must be true or false').transform(
+  (v) => v === 'true' || v === '1',
+);
 
 const duration = z.string().transform((text, context) => {
   const value = parseDurationMs(text);
@@ -26,6 +36,9 @@ const duration = z.string().transform((text, context) => {
   context.addIssue({ code: 'custom', message: 'must be a duration such as 90s, 2m or 1h' });
   return z.NEVER;
 });
+
+/** How long something may take; 0: as long as it likes. */
+const limit = duration.transform((ms) => (ms === 0 ? Number.POSITIVE_INFINITY : ms));
 
 const size = z.string().transform((text, context) => {
   const value = parseSizeBytes(text);
@@ -56,6 +69,21 @@ const keyPool = z.string().transform((text, context) => {
   return keys;
 });
 
+/** Origins as browsers send them (RFC 6454 §6.2), comma-separated; `*` for all, `null` for pages without one. */
+const origins = z.string().transform((text, context) => {
+  const all = text
+    .split(',')
+    .map((origin) => origin.trim())
+    .filter((origin) => origin !== '');
+  for (const origin of all) {
+    const sound =
+      origin === '*' || origin === 'null' || (URL.canParse(origin) && new URL(origin).origin === origin);
+    if (!sound)
+      context.addIssue({ code: 'custom', message: `${origin} is no origin such as https://app.example` });
+  }
+  return all;
+});
+
 const concurrency = integer(1, 1_000_000);
 
 /** Every variable the gateway reads, with its default. Names are a contract (see .env.example). */
@@ -81,19 +109,21 @@ export const environmentSchema = z.object({
     String(process.platform === 'linux' ? Math.min(64, availableParallelism()) : 1),
   ),
   CACHE_INJECT_ENABLED: withDefault(boolean, 'true'),
-  CACHE_TTL: withDefault(z.enum(['5m', '1h'], { error: 'must be 5m or 1h' }), '5m'),
+  CACHE_TTL: withDefault(word(['5m', '1h'], 'must be 5m or 1h'), '5m'),
   DEDUP_ENABLED: withDefault(boolean, 'true'),
   DEDUP_TTL: withDefault(duration, '2m'),
-  DEDUP_SCOPE: withDefault(z.enum(['key', 'global'], { error: 'must be key or global' }), 'key'),
+  DEDUP_SCOPE: withDefault(word(['key', 'global'], 'must be key or global'), 'key'),
   TOOL_SORT_ENABLED: withDefault(boolean, 'true'),
   MAX_BODY_BYTES: withDefault(size, '32MiB'),
   BODY_TIMEOUT: withDefault(duration, '60s'),
   BODIES_MAX_BYTES: withDefault(size, '1GiB'),
+  CORS_ORIGINS: withDefault(origins, '*'),
   SHUTDOWN_TIMEOUT: withDefault(duration, '30s'),
   LOG_LEVEL: withDefault(
-    z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
-      error: 'must be one of trace, debug, info, warn, error, fatal, silent',
-    }),
+    word(
+      ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+      'must be one of trace, debug, info, warn, error, fatal, silent',
+    ),
     'info',
   ),
   RATE_LIMIT_ENABLED: withDefault(boolean, 'true'),
@@ -103,15 +133,15 @@ export const environmentSchema = z.object({
   STREAM_CONCURRENT_LIMIT: optional(concurrency),
   NON_STREAM_CONCURRENT_LIMIT: optional(concurrency),
   PROVIDER_CONCURRENT_LIMIT: optional(concurrency),
-  UPSTREAM_CONNECT_TIMEOUT: withDefault(duration, '10s'),
-  UPSTREAM_FIRST_BYTE_TIMEOUT: withDefault(duration, '5m'),
-  UPSTREAM_IDLE_TIMEOUT: withDefault(duration, '60s'),
-  UPSTREAM_TOTAL_TIMEOUT: withDefault(duration, '15m'),
+  UPSTREAM_CONNECT_TIMEOUT: withDefault(limit, '10s'),
+  UPSTREAM_FIRST_BYTE_TIMEOUT: withDefault(limit, '5m'),
+  UPSTREAM_IDLE_TIMEOUT: withDefault(limit, '5m'),
+  UPSTREAM_TOTAL_TIMEOUT: withDefault(limit, '15m'),
   AUTH_CACHE_TTL: withDefault(duration, '5m'),
   PROXY_MAX_IDLE_CONNS: withDefault(integer(0, 1_000_000), '4096'),
   PROXY_MAX_IDLE_CONNS_PER_HOST: withDefault(integer(0, 1_000_000), '1024'),
   PROXY_MAX_CONNS_PER_HOST: withDefault(integer(0, 1_000_000), '0'),
-  PROXY_IDLE_CONN_TIMEOUT: withDefault(duration, '90s'),
+  PROXY_IDLE_CONN_TIMEOUT: withDefault(limit, '90s'),
   HTTP_PROXY: optional(httpUrl),
   HTTPS_PROXY: optional(httpUrl),
   NO_PROXY: optional(z.string()),

@@ -66,6 +66,49 @@ describe('configuration', () => {
     expect(loadConfig({ PORT: '', DATABASE_URL: '', OPENAI_API_KEY: '' }).env.PORT).toBe(8080);
   });
 
+  test('white space is dropped, words may be in any case, and quotes are named', () => {
+    const { env, quoted } = loadConfig({
+      ADMIN_TOKEN: ' 0123456789abcdef\t',
+      LOG_LEVEL: 'INFO',
+      DEDUP_ENABLED: 'False ',
+      CACHE_TTL: '5M',
+      OPENAI_API_KEY: '"sk-quoted"',
+      PORT: ' 9000\r\n',
+    });
+    expect(env).toMatchObject({
+      ADMIN_TOKEN: '0123456789abcdef',
+      LOG_LEVEL: 'info',
+      DEDUP_ENABLED: false,
+      CACHE_TTL: '5m',
+      PORT: 9000,
+    });
+    expect(quoted).toEqual(['OPENAI_API_KEY']);
+  });
+
+  test('a limit of 0 is none; elsewhere 0 stays 0', () => {
+    const { env } = loadConfig({
+      UPSTREAM_CONNECT_TIMEOUT: '0s',
+      UPSTREAM_FIRST_BYTE_TIMEOUT: '0s',
+      UPSTREAM_IDLE_TIMEOUT: '0ms',
+      UPSTREAM_TOTAL_TIMEOUT: '0h',
+      PROXY_IDLE_CONN_TIMEOUT: '0s',
+      AUTH_CACHE_TTL: '0s',
+      SHUTDOWN_TIMEOUT: '0s',
+    });
+    for (const name of ['CONNECT', 'FIRST_BYTE', 'IDLE', 'TOTAL'] as const)
+      expect(env[`UPSTREAM_${name}_TIMEOUT`]).toBe(Number.POSITIVE_INFINITY);
+    expect(env.PROXY_IDLE_CONN_TIMEOUT).toBe(Number.POSITIVE_INFINITY);
+    expect([env.AUTH_CACHE_TTL, env.SHUTDOWN_TIMEOUT]).toEqual([0, 0]);
+  });
+
+  test('origins are origins', () => {
+    expect(loadConfig({ CORS_ORIGINS: 'https://a.example, null' }).env.CORS_ORIGINS).toEqual([
+      'https://a.example',
+      'null',
+    ]);
+    expect(faults({ CORS_ORIGINS: 'https://a.example/page' })).toHaveLength(1);
+  });
+
   test('every fault is told at once, each with its variable', () => {
     const found = faults({
       PORT: 'http',

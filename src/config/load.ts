@@ -17,6 +17,8 @@ export interface Config {
   readonly routing: RoutingSettings;
   /** Names of variables that are set and have no effect yet. */
   readonly notInUse: readonly string[];
+  /** Names of variables whose values stand in quotes, which belong to the value: shells take them away, files of variables mostly do not. */
+  readonly quoted: readonly string[];
   /** `make dev`: loopback admin without a token, bundled simulator when there is no vendor. */
   readonly dev: boolean;
 }
@@ -51,6 +53,8 @@ function readConfigFile(path: string, faults: string[]): ConfigFile {
   faults.push(...faultsOf(result.error, `${path}: `));
   return {};
 }
+
+const QUOTED = /^(?:".*"|'.*')$/s;
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -198,6 +202,7 @@ export function loadConfig(variables: Variables, options: { readonly dev?: boole
     env,
     routing,
     notInUse: NOT_IN_USE.filter((name) => (variables[name] ?? '') !== ''),
+    quoted: Object.keys(environmentSchema.shape).filter((name) => QUOTED.test(variables[name]?.trim() ?? '')),
     dev: options.dev ?? false,
   });
 }

@@ -8,6 +8,7 @@ import { fieldLine } from '../http1/fields.ts';
 import { answerWith, asGatewayError, errorAnswer, jsonAnswer, type WholeAnswer } from '../call/answers.ts';
 import { authenticate } from '../keys/authenticate.ts';
 import { handleChat, type ChatDeps } from './chat.ts';
+import { Cors } from './cors.ts';
 import { countTokens } from './count-tokens.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { anthropicModel, anthropicModels, listModels } from './models.ts';
@@ -22,6 +23,8 @@ export interface ServerOptions {
   readonly port: number;
   /** How long a request's body may take, in ms, besides a second for every 64 KiB of it. */
   readonly bodyMs: number;
+  /** Origins of pages that may read answers; `*`: all. */
+  readonly corsOrigins: readonly string[];
   /** What requests need on their way, by what their clients speak; who speaks nothing in particular is answered by the first. */
   readonly clients: readonly ChatDeps[];
   readonly registry: ProviderRegistry;
@@ -124,6 +127,7 @@ export function serve(options: ServerOptions): HttpListener {
   const { clients, shedding } = options;
   const chat = clients[0]!;
   const router = routesOf(chat, options);
+  const cors = new Cors(options.corsOrigins);
 
   const refuse = (request: Incoming, client: ChatDeps, thrown: unknown, fields = ''): void => {
     const error = asGatewayError(thrown);
@@ -158,6 +162,7 @@ export function serve(options: ServerOptions): HttpListener {
     wallClockMs: chat.wallClockMs,
     shedding,
     onRequest(request) {
+      if (cors.admit(request)) return;
       const route = router.find(request.path);
       if (route === undefined) {
         refuse(

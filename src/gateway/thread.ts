@@ -205,6 +205,7 @@ export function startProxyThread(
     host: env.HOST,
     port: start.port,
     bodyMs: env.BODY_TIMEOUT,
+    corsOrigins: env.CORS_ORIGINS,
     registry,
     control,
     shedding: () => shedding || admission.closing,

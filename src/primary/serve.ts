@@ -45,7 +45,9 @@ async function startDevUpstream(): Promise<DevUpstream> {
 }
 
 /** What is set, accepted, and not in use yet: better said than found out. */
-function warnOfUnused({ env, notInUse }: Config, log: Log): void {
+function warnOfUnused({ env, notInUse, quoted }: Config, log: Log): void {
+  for (const name of quoted)
+    log.warn({}, `${name} has quotes around its value, which are taken for part of it`);
   for (const name of notInUse) log.warn({}, `${name} is set, but has no effect yet`);
   if (env.REDIS_URL !== undefined) log.warn({}, 'REDIS_URL is set, but nothing is kept in Redis yet');
 }

@@ -70,6 +70,8 @@ export class Incoming {
   watch: ClientWatch | null = null;
   /** The client takes bytes again after a {@link write} that answered false. */
   onDrain: (() => void) | null = null;
+  /** Field lines that its answer gets beside those of whoever answers it, whatever the answer is. */
+  extraFields = '';
   #carrier: Carrier | null;
   #begun = false;
 
@@ -128,14 +130,14 @@ export class Incoming {
     const carrier = this.#carrier;
     if (carrier === null || this.#begun) return;
     this.#release();
-    carrier.send(this, status, fields, body, start, end);
+    carrier.send(this, status, fields + this.extraFields, body, start, end);
   }
 
   /** Head of an answer in pieces; it goes out with the first of them, or at the end of this turn of the event loop. */
   begin(status: number, fields: string): void {
     if (this.#carrier === null || this.#begun) return;
     this.#begun = true;
-    this.#carrier.begin(this, status, fields);
+    this.#carrier.begin(this, status, fields + this.extraFields);
   }
 
   /** `bytes[start, end)` as a piece of the body. False: the client is slow, write on after {@link onDrain}. The bytes are kept either way. */

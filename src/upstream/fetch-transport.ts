@@ -13,6 +13,9 @@ import { HeaderFields } from '../http1/fields.ts';
 import type { PoolLimits } from './pool.ts';
 import { parseRequestHead } from './request-head.ts';
 
+/** Takes a finite number. */
+const LONGEST_IDLE_S = 86_400;
+
 export interface FetchTransportOptions {
   /** Forward proxy for every origin; null: none (tests). */
   readonly proxyUrl: string | null;
@@ -69,7 +72,7 @@ export class FetchTransport implements UpstreamTransport {
       proxy: proxyUrl === null ? false : { url: proxyUrl, respectNoProxy: false },
       tls: { rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) },
       keepAlive: limits.maxIdle > 0 && {
-        idleTimeout: Math.max(1, Math.ceil(limits.idleTimeoutMs / 1_000)),
+        idleTimeout: Math.min(LONGEST_IDLE_S, Math.max(1, Math.ceil(limits.idleTimeoutMs / 1_000))),
         maxIdleSockets: limits.maxIdle,
       },
     });
