@@ -167,7 +167,7 @@ export class Attempt implements UpstreamHandler {
   #beginStream(): void {
     const { clientDialect, context, conversion, dialect, owner, prepared } = this.#options;
     this.#relay = new StreamRelay({
-      reader: dialect.streamReader(prepared.usageAdded),
+      reader: dialect.streamReader(prepared.usageAdded, prepared.n),
       clientDialect,
       conversion: conversion === null || context === null ? null : conversion.stream(context),
       sink: owner,

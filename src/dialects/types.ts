@@ -100,8 +100,11 @@ export interface Dialect {
   failureOfBody(body: Uint8Array, start?: number, end?: number): ToldFailure | null;
   /** Tokens of an answer or of the beginning of one, estimated by its text; null where nothing in it is an answer. */
   outputOfBody(body: Uint8Array, start?: number, end?: number): number | null;
-  /** @param stripUsage the gateway asked for usage on its own account: the client must not see it. */
-  streamReader(stripUsage: boolean): StreamReader;
+  /**
+   * @param stripUsage the gateway asked for usage on its own account: the client must not see it
+   * @param choices how many answers were asked for, 1 unless told otherwise
+   */
+  streamReader(stripUsage: boolean, choices?: number): StreamReader;
   /** The body of an error answer. `requestId` is for dialects that tell it there; all have it as a header. */
   errorBody(error: GatewayError, requestId?: string): string;
   /** The record that ends a stream which has failed after its head. */

@@ -49,7 +49,7 @@ const CALL_TOKENS = 30;
 /** `{}`, which the vendor writes where the input comes as fragments. */
 const EMPTY_OBJECT_BYTES = 2;
 
-const document = new JsonDocument();
+const document = new JsonDocument('last');
 
 /**
  * Reads the events of a Messages stream (Anthropic docs, "Streaming messages"). Every event's data names its `type`, so

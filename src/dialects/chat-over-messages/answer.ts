@@ -14,7 +14,7 @@ interface Content {
   readonly toolCalls: string[];
 }
 
-const document = new JsonDocument();
+const document = new JsonDocument('last');
 
 /**
  * A whole Messages answer as a Chat Completion.

@@ -42,7 +42,7 @@ const USED_UP =
   /^(You have reached your specified (workspace )?API usage limits|Your credit balance is too low)/;
 const USED_UP_CODE = /_spend_limit_reached$/;
 
-const document = new JsonDocument();
+const document = new JsonDocument('last');
 
 function shapeOf(type: string, message: string, code = ''): Shape {
   const shape = SHAPES.get(type) ?? SERVER;

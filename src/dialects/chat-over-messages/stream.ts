@@ -45,7 +45,7 @@ const WHOLE = -2;
 const TEXT: OpenBlock = { kind: 'text', call: -1, input: '', told: false, thinking: '', signature: '' };
 const OTHER: OpenBlock = { ...TEXT, kind: 'other' };
 
-const document = new JsonDocument();
+const document = new JsonDocument('last');
 const writer = new CanonicalWriter();
 
 /**

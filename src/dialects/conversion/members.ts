@@ -4,7 +4,7 @@ import { KeyTable } from '../../std/json/keys.ts';
 
 /**
  * The members of one kind of object, found by name in one pass over its keys. A member that is null counts as absent, as
- * both dialects have it. Filled anew by every {@link read}: who descends keeps the nodes he still needs.
+ * both dialects have it; of several of one name the last that is none counts. Filled anew by every {@link read}: who descends keeps the nodes he still needs.
  */
 export class Members<const Name extends string = string> {
   readonly #table: KeyTable;

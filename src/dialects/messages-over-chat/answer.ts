@@ -2,12 +2,20 @@ import { GatewayError } from '../../errors/gateway-error.ts';
 import { JsonDocument, Kind } from '../../std/json/document.ts';
 import type { AnswerContext } from '../conversion.ts';
 import { normaliseUsage } from '../openai-chat/usage.ts';
-import { decodeRaw, inventedId, memberOf, readBody, sourceOf, textOf } from '../raw-text.ts';
+import { decodeRaw, inventedId, memberOf, rawOf, readBody, sourceOf, textOf } from '../raw-text.ts';
 import { finishOf } from './finish.ts';
-import { argumentsRaw, elements, firstChoice, inputSource, readMessage, reasonOf } from './message.ts';
+import {
+  argumentsRaw,
+  elements,
+  firstChoice,
+  inputSource,
+  isStub,
+  readMessage,
+  reasonOf,
+} from './message.ts';
 import { messagesUsage } from './usage.ts';
 
-const document = new JsonDocument();
+const document = new JsonDocument('last');
 
 /**
  * A whole Chat Completion as a Message: thinking, then text, then one `tool_use` a call. Thinking has no signature, so
@@ -34,7 +42,12 @@ function converted(answer: Uint8Array, context: AnswerContext): string {
   const { thinking, text, refusal, toolCalls, functionCall } = readMessage(document, message);
   if (thinking !== '') blocks.push(`{"type":"thinking","thinking":"${thinking}","signature":""}`);
   if (text + refusal !== '') blocks.push(`{"type":"text","text":"${text}${refusal}"}`);
-  const calls = elements(document, toolCalls).map((call, place) => {
+  const told = elements(document, toolCalls).filter(
+    (call) =>
+      rawOf(document, memberOf(document, call, 'id')) !== '' ||
+      !isStub(document, memberOf(document, call, 'function')),
+  );
+  const calls = told.map((call, place) => {
     const callId = sourceOf(document, memberOf(document, call, 'id'));
     return toolUse(memberOf(document, call, 'function'), callId, `${id}${place}`);
   });

@@ -34,7 +34,7 @@ const SHAPES: ReadonlyMap<string, Shape> = new Map(
   }),
 );
 
-const document = new JsonDocument();
+const document = new JsonDocument('last');
 
 function shapeOfStatus(status: number): Shape {
   switch (status) {

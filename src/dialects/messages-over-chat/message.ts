@@ -53,9 +53,14 @@ export function readMessage(document: JsonDocument, message: number): Said {
   said.text = rawOf(document, content) || joined(document, content);
   said.refusal = rawOf(document, MESSAGE.at(REFUSAL));
   said.toolCalls = MESSAGE.at(TOOL_CALLS);
-  said.functionCall = MESSAGE.at(FUNCTION_CALL);
+  const call = MESSAGE.at(FUNCTION_CALL);
+  said.functionCall = call >= 0 && isStub(document, call) ? -1 : call;
   return said;
 }
+
+/** Some servers write the members of a call without any text into messages that make none. */
+export const isStub = (document: JsonDocument, call: number): boolean =>
+  rawOf(document, memberOf(document, call, 'name')) === '' && argumentsRaw(document, call) === '';
 
 /** Raw text of all elements of an array, '' for anything else. */
 function joined(document: JsonDocument, array: number): string {
@@ -119,5 +124,7 @@ export function firstChoice(document: JsonDocument, choices: number): number {
 }
 
 /** Why a choice ended; null while it has not, or where the vendor does not say. */
-export const reasonOf = (document: JsonDocument, node: number): string | null =>
-  textOf(document, node) || null;
+export function reasonOf(document: JsonDocument, node: number): string | null {
+  const reason = textOf(document, node);
+  return reason === '' || reason === 'null' ? null : reason;
+}

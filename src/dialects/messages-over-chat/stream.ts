@@ -9,7 +9,7 @@ import { indexOf, inventedId, memberOf, rawOf, readEvent, sourceOf } from '../ra
 import { BlockQueue, type CallBlock } from './blocks.ts';
 import { brokenRecord, messagesErrorRecord } from './errors.ts';
 import { finishOf } from './finish.ts';
-import { argumentsRaw, elements, firstChoice, readMessage, reasonOf } from './message.ts';
+import { argumentsRaw, elements, firstChoice, isStub, readMessage, reasonOf } from './message.ts';
 import { messagesUsage } from './usage.ts';
 
 /** Each is remembered by its index to the end. */
@@ -27,7 +27,7 @@ const DELTA = CHOICE.index('delta');
 const FINISH_REASON = CHOICE.index('finish_reason');
 const CHOICE_ERROR = CHOICE.index('error');
 
-const document = new JsonDocument();
+const document = new JsonDocument('last');
 
 /**
  * A Chat Completions stream as a Messages stream, record by record.
@@ -153,6 +153,7 @@ export class MessagesStream implements StreamConversion {
     const told = sourceOf(document, memberOf(document, node, 'id'));
     const id = told === '""' ? null : told;
     const inner = memberOf(document, node, 'function');
+    if (id === null && isStub(document, inner)) return;
     this.#fragment(this.#callFor(indexOf(document, memberOf(document, node, 'index')), id, inner), inner, id);
   }
 

@@ -19,7 +19,7 @@ export const openAiChat: Dialect = {
   usageOfBody,
   failureOfBody,
   outputOfBody,
-  streamReader: (stripUsage) => new ChatStreamReader(stripUsage),
+  streamReader: (stripUsage, choices) => new ChatStreamReader(stripUsage, choices),
   errorBody: (error: GatewayError) => JSON.stringify(openAiErrorBody(error)),
   // No `[DONE]` follows an error: SDKs raise it when they meet it.
   errorEvent: (error: GatewayError) => `data: ${JSON.stringify(openAiErrorBody(error))}\n\n`,

@@ -37,6 +37,58 @@ describe('ChatStreamReader', () => {
     expect(judge('{"choices":[{"delta":{},"finish_reason":null}]}').finished).toBe(false);
   });
 
+  test('a reason without a word, or that is called null, finishes nothing', () => {
+    for (const none of ['""', '"null"', 'null']) {
+      expect(judge(`{"choices":[{"delta":{"content":"x"},"finish_reason":${none}}]}`).finished).toBe(false);
+      const both = `{"choices":[{"index":0,"finish_reason":${none}},{"index":1,"finish_reason":"stop"}]}`;
+      expect(judge(both).finished).toBe(true);
+    }
+    const reader = new ChatStreamReader(false);
+    const finished = ['""', '""', '"stop"'].map((reason) => {
+      const record = Buffer.from(`{"choices":[{"delta":{},"finish_reason":${reason}}]}`);
+      const verdict = blankVerdict();
+      reader.nextChunk();
+      reader.judge(record, 0, record.length, verdict);
+      return verdict.finished;
+    });
+    expect(finished).toEqual([false, false, true]);
+  });
+
+  test('of several choices the last one to end finishes it', () => {
+    const reader = new ChatStreamReader(false, 2);
+    const finished = [
+      '{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}',
+      '{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}',
+      '{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}',
+      '{"choices":[{"index":1,"delta":{"content":"b"},"finish_reason":null}]}',
+      '{"choices":[{"index":1,"delta":{},"finish_reason":"length"}]}',
+    ].map((text) => {
+      const record = Buffer.from(text);
+      const verdict = blankVerdict();
+      reader.nextChunk();
+      reader.judge(record, 0, record.length, verdict);
+      return verdict.finished;
+    });
+    expect(finished).toEqual([false, false, false, false, true]);
+  });
+
+  test('usage beside no choice is not told to who did not ask for it', () => {
+    for (const choices of ['', '"choices":null,', '"choices":[],']) {
+      const record = `{"id":"x",${choices}"usage":${JSON.stringify(usage)}}`;
+      expect(judge(record)).toMatchObject({ drop: true, usage: { output: 5 } });
+      expect(judge(record, false).relayed).toBe(record);
+    }
+  });
+
+  test('of a key that is there twice the last one counts', () => {
+    const twice = `"delta":{"reasoning_content":"a","reasoning_content":"b"}`;
+    const record = `{"choices":[{"index":0,${twice},"finish_reason":null}],"usage":${JSON.stringify(usage)}}`;
+    expect(judge(record)).toMatchObject({
+      usage: { output: 5 },
+      relayed: `{"choices":[{"index":0,${twice},"finish_reason":null}]}`,
+    });
+  });
+
   test('a finish reason is seen however the server sets its blanks, in one chunk or in several', () => {
     for (const blank of ['', ' ', '  ', '\n\t']) {
       const record = (reason: string, content = 'x'): string =>

@@ -1,6 +1,6 @@
 import type { Usage } from '../../billing/usage.ts';
 import { asBuffer } from '../../std/bytes.ts';
-import { CLOSE_ARRAY, CLOSE_OBJECT, COLON, skipSpace } from '../../std/json/bytes.ts';
+import { CLOSE_ARRAY, CLOSE_OBJECT, COLON, QUOTE, skipSpace } from '../../std/json/bytes.ts';
 import { Kind, JsonDocument } from '../../std/json/document.ts';
 import { AnswerMeter } from '../answer-meter.ts';
 import { parsedError, failureIn, type ToldFailure } from '../told-failure.ts';
@@ -79,6 +79,28 @@ class Needle {
   forget(): void {
     this.#buffer = null;
   }
+
+  get bytes(): number {
+    return this.#needle.length;
+  }
+}
+
+/** Old sglang and Ollama write an empty reason into every record, others the word: none of these ends anything. */
+const isNoReason = (bytes: Buffer, at: number): boolean =>
+  bytes[at] === QUOTE || (startsWith(bytes, at, bytes.length, NULL) && bytes[at + NULL.length] === QUOTE);
+
+interface ChoiceEnd {
+  readonly index?: unknown;
+  readonly finish_reason?: unknown;
+}
+
+function choicesOf(bytes: Buffer, start: number, end: number): readonly ChoiceEnd[] {
+  try {
+    const { choices } = JSON.parse(bytes.toString('utf8', start, end)) as { readonly choices?: unknown };
+    return Array.isArray(choices) ? choices.filter((one) => typeof one === 'object' && one !== null) : [];
+  } catch {
+    return [];
+  }
 }
 
 /** A member of the top-level object: from the comma that parts it from its neighbour to its end. */
@@ -88,7 +110,7 @@ interface MemberRange {
   readonly isNull: boolean;
 }
 
-const scratch = new JsonDocument();
+const scratch = new JsonDocument('last');
 
 /** Where the top-level `usage` of a record stands, with the comma that goes with it; null when there is none. */
 export function usageMember(bytes: Buffer, start: number, end: number): MemberRange | null {
@@ -117,11 +139,17 @@ export function usageMember(bytes: Buffer, start: number, end: number): MemberRa
   return null;
 }
 
+/** Whether a member of the record read last is an array that holds anything. */
+const hasElements = (node: number): boolean =>
+  node >= 0 && scratch.kind(node) === Kind.Array && scratch.next(node) > node + 1;
+
 /**
  * Reads the records of a Chat Completions stream (OpenAI reference, "Streaming"; `stream_options.include_usage`).
  *
  * With `stripUsage`, the trailing record with empty `choices` is dropped, and the `usage` of others (null at OpenAI, the
  * figures on the finish record at DeepSeek) is cut out; the rest of the record keeps its bytes.
+ *
+ * Where several choices were asked for, only the end of all of them is one.
  */
 export class ChatStreamReader implements StreamReader {
   readonly #stripUsage: boolean;
@@ -138,8 +166,15 @@ export class ChatStreamReader implements StreamReader {
   /** A reason that is no null, as this server spells it; null until a record has one. */
   #finish: Needle | null = null;
 
-  constructor(stripUsage: boolean) {
+  /** Indexes of the choices that have ended; null where one was asked for. */
+  readonly #ended: Set<unknown> | null;
+  readonly #choices: number;
+
+  /** @param choices how many were asked for */
+  constructor(stripUsage: boolean, choices = 1) {
     this.#stripUsage = stripUsage;
+    this.#choices = choices;
+    this.#ended = choices > 1 ? new Set() : null;
   }
 
   nextChunk(): void {
@@ -244,7 +279,15 @@ export class ChatStreamReader implements StreamReader {
       const value = skipSpace(bytes, at + FINISH_REASON.length);
       this.#finish = new Needle(Buffer.concat([bytes.subarray(at, value), QUOTE_BYTES]));
     }
-    return this.#finish.find(bytes, start, end) >= 0;
+    let at = this.#finish.find(bytes, start, end);
+    while (at >= 0 && isNoReason(bytes, at + this.#finish.bytes)) at = this.#finish.find(bytes, at + 1, end);
+    return at >= 0 && (this.#ended === null || this.#endsAll(this.#ended, bytes, start, end));
+  }
+
+  #endsAll(ended: Set<unknown>, bytes: Buffer, start: number, end: number): boolean {
+    for (const { finish_reason: reason, index } of choicesOf(bytes, start, end))
+      if (typeof reason === 'string' && reason !== '' && reason !== 'null') ended.add(index);
+    return ended.size >= this.#choices;
   }
 
   #judgeUsage(bytes: Buffer, start: number, end: number, verdict: EventVerdict): void {
@@ -259,13 +302,8 @@ export class ChatStreamReader implements StreamReader {
     if (member === null) return;
     if (!member.isNull) verdict.usage = usageOfBody(bytes, start, end);
     if (!this.#stripUsage) return;
-    const choices = scratch.member(0, 'choices');
-    if (
-      choices >= 0 &&
-      scratch.kind(choices) === Kind.Array &&
-      scratch.next(choices) === choices + 1 &&
-      !member.isNull
-    ) {
+    // Without a choice there is nothing in it that the client has asked for, and SDKs fall over it.
+    if (!member.isNull && !hasElements(scratch.member(0, 'choices'))) {
       verdict.drop = true;
       return;
     }

@@ -131,6 +131,24 @@ describe('against the naive twin', () => {
   });
 });
 
+test('repeated keys can be read as JSON.parse reads them', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.nat(99)), { maxLength: 12 }),
+      (members) => {
+        const text = `{${members.map(([key, value]) => `"${key}":${value}`).join(',')}}`;
+        const document = new JsonDocument('last');
+        document.parse(Buffer.from(text));
+        const known = JSON.parse(text) as Record<string, number>;
+        for (const key of ['a', 'b', 'c']) {
+          const node = document.member(0, key);
+          expect(node < 0 ? undefined : Number(document.source(node))).toBe(known[key]);
+        }
+      },
+    ),
+  );
+});
+
 describe('duplicate keys', () => {
   test.each([
     '{"a":1,"a":2}',

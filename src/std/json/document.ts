@@ -72,6 +72,16 @@ export class JsonDocument {
   #keyNext = false;
   #depth = 0;
 
+  readonly #lastKeyCounts: boolean;
+
+  /**
+   * @param repeatedKeys what an object means that has a key twice: nothing that all readers agree on, so that it is refused; or, as
+   *   `JSON.parse` and with it most clients read it, what stands there last
+   */
+  constructor(repeatedKeys: 'refused' | 'last' = 'refused') {
+    this.#lastKeyCounts = repeatedKeys === 'last';
+  }
+
   /** Reads one whole text; node 0 is its value. Throws {@link JsonSyntaxError} or {@link JsonDuplicateKeyError}. */
   parse(bytes: Uint8Array): void {
     this.open(bytes);
@@ -146,8 +156,13 @@ export class JsonDocument {
   /** Value node of a member, or -1. The key is compared as it decodes. */
   member(object: number, key: string): number {
     const end = this.next(object);
-    for (let at = object + 1; at < end; at = this.next(at + 1)) if (this.textEquals(at, key)) return at + 1;
-    return -1;
+    let found = -1;
+    for (let at = object + 1; at < end; at = this.next(at + 1)) {
+      if (!this.textEquals(at, key)) continue;
+      found = at + 1;
+      if (!this.#lastKeyCounts) break;
+    }
+    return found;
   }
 
   /** Whether a string node decodes to `text`. */
@@ -346,6 +361,7 @@ export class JsonDocument {
 
   /** Throws for the first key of an object that is there for the second time. */
   #refuseDuplicates(object: number, end: number): void {
+    if (this.#lastKeyCounts) return;
     const key = this.#duplicates.find(this, object, end);
     if (key >= 0) throw new JsonDuplicateKeyError(this.text(key), this.start(key));
   }
