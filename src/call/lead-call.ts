@@ -252,6 +252,7 @@ export class LeadCall implements AttemptOwner, AnswerProducer, KeyedCall {
             model: prepared.model,
             usageRequested: prepared.usageRequested,
             nowS: Math.floor(wallClockMs() / 1_000),
+            unique: crypto.randomUUID(),
           }
         : null,
       prepared,

@@ -66,7 +66,7 @@ test('property: however a stream is read, clients get the same bytes', () => {
 });
 
 describe('a failure in a stream', () => {
-  const CONTEXT = { model: 'm', usageRequested: true, nowS: 1 };
+  const CONTEXT = { model: 'm', usageRequested: true, nowS: 1, unique: 'u' };
   const HELLO = 'data: {"choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":null}]}\n\n';
 
   function relayed(

@@ -56,8 +56,8 @@ const CHAT_CHUNKS = [
   chunk({ reasoning_content: 'Hm.' }),
   chunk({ content: '\ud83d' }),
   chunk({ content: '\ude00!' }),
-  chunk({ tool_calls: [{ index: 0, id: 'call_1', function: { name: 'look', arguments: '{"q":' } }] }),
-  chunk({ tool_calls: [{ index: 1, id: 'call_2', function: { name: 'look', arguments: '' } }] }),
+  chunk({ tool_calls: [{ index: 0, id: 'call_1chance00', function: { name: 'look', arguments: '{"q":' } }] }),
+  chunk({ tool_calls: [{ index: 1, id: 'call_2chance00', function: { name: 'look', arguments: '' } }] }),
   chunk({ tool_calls: [{ index: 0, function: { arguments: '1}' } }] }),
   chunk({}, 'tool_calls'),
   '{"choices":[],"usage":{"prompt_tokens":12,"completion_tokens":9,"prompt_tokens_details":{"cached_tokens":7}}}',
@@ -142,8 +142,8 @@ describe('OpenAI’s SDK on a Messages answer', () => {
 const CONTENT = [
   { type: 'thinking', thinking: 'Hm.', signature: '' },
   { type: 'text', text: '😀!' },
-  { type: 'tool_use', id: 'call_1', name: 'look', input: { q: 1 } },
-  { type: 'tool_use', id: 'call_2', name: 'look', input: {} },
+  { type: 'tool_use', id: 'call_1chance00', name: 'look', input: { q: 1 } },
+  { type: 'tool_use', id: 'call_2chance00', name: 'look', input: {} },
 ];
 const MESSAGE_USAGE = { input_tokens: 5, cache_read_input_tokens: 7, output_tokens: 9 };
 
@@ -172,8 +172,8 @@ describe('Anthropic’s SDK on a Chat Completions answer', () => {
             content: '😀!',
             reasoning_content: 'Hm.',
             tool_calls: [
-              { id: 'call_1', type: 'function', function: { name: 'look', arguments: '{"q":1}' } },
-              { id: 'call_2', type: 'function', function: { name: 'look', arguments: '' } },
+              { id: 'call_1chance00', type: 'function', function: { name: 'look', arguments: '{"q":1}' } },
+              { id: 'call_2chance00', type: 'function', function: { name: 'look', arguments: '' } },
             ],
           },
           finish_reason: 'tool_calls',

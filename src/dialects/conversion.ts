@@ -48,6 +48,8 @@ export interface AnswerContext {
   readonly usageRequested: boolean;
   /** Wall clock, seconds since 1970: `created` of answers that need one. */
   readonly nowS: number;
+  /** No two answers have the same: what the vendor leaves empty or repeats is told apart by it. */
+  readonly unique: string;
 }
 
 /** A refusal in the client's words. */

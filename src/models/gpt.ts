@@ -12,6 +12,8 @@ export interface GptModel {
   readonly thinks: boolean;
   readonly effortInstead: EffortInstead;
   readonly tools: ToolRule;
+  /** Takes `stop`: o3, o4-mini and GPT-5 on do not (huggingface/smolagents#1868, BerriAI/litellm#15244). */
+  readonly stops: boolean;
   /** Takes `prompt_cache_breakpoint` on parts: from GPT-5.6 on. */
   readonly breakpoints: boolean;
 }
@@ -36,6 +38,8 @@ const EFFORTS: ByName<EffortInstead> = [
   [O_SERIES, { none: 'low', minimal: 'low', xhigh: 'high', max: 'high' }],
   [/^gpt-5(?![\d.])/, { none: 'minimal', xhigh: 'high', max: 'high' }],
   [/^gpt-5\.1(?!\d)/, { xhigh: 'high', max: 'high' }],
+  // `max` has come with GPT-5.6 (The-PR-Agent/pr-agent#3271).
+  [/^gpt-5\.[2-5](?!\d)/, { max: 'xhigh' }],
   [ALWAYS_THINKS, { none: 'low', minimal: 'low' }],
 ];
 const ALL_EFFORTS: EffortInstead = {};
@@ -52,6 +56,7 @@ export function gptModel(plain: string): GptModel | null {
     thinks,
     effortInstead: factOf(EFFORTS, plain) ?? ALL_EFFORTS,
     tools: thinks ? toolRule(plain, version) : 'any_effort',
+    stops: !thinks || /^o1/.test(plain),
     breakpoints: version >= FIRST_WITH_BREAKPOINTS,
   };
 }

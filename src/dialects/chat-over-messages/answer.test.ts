@@ -182,12 +182,17 @@ describe('chatAnswer', () => {
     expect(convert(message([hello], { usage: null }))).not.toContainKey('usage');
   });
 
-  test('what the vendor does not say: the model asked for, and an id that is always the same', () => {
+  test('what the vendor does not say: the model asked for, and an id of its own', () => {
     const bare = convert({ content: [hello] });
     expect(bare['model']).toBe(CONTEXT.model);
     expect(bare['id']).toMatch(/^chatcmpl-[0-9a-f]{16}$/);
     expect(convert({ content: [hello] })).toEqual(bare);
-    expect(convert({ content: [call] })['id']).not.toBe(bare['id']);
+    expect(convert({ id: '', content: [hello] })).toEqual(bare);
+    const other = chatAnswer(Buffer.from(JSON.stringify({ content: [hello] })), {
+      ...CONTEXT,
+      unique: 'other',
+    });
+    expect((JSON.parse(Buffer.from(other).toString()) as Json)['id']).not.toBe(bare['id']);
   });
 
   test('what is no message', () => {

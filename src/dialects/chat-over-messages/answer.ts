@@ -43,7 +43,8 @@ function converted(answer: Uint8Array, context: AnswerContext): string {
 
   const hasCalls = content.toolCalls.length > 0;
   const stopReason = textOf(document, memberOf(document, 0, 'stop_reason'));
-  const id = sourceOf(document, memberOf(document, 0, 'id')) ?? inventedId('chatcmpl-', document.source(0));
+  const told = sourceOf(document, memberOf(document, 0, 'id')) ?? '""';
+  const id = told === '""' ? inventedId('chatcmpl-', context.unique) : told;
   const model = sourceOf(document, memberOf(document, 0, 'model')) ?? JSON.stringify(context.model);
   const text = content.text === '' && hasCalls ? 'null' : `"${content.text}"`;
   let message = `{"role":"assistant","content":${text},"refusal":null`;

@@ -2,7 +2,7 @@ import type { Draft } from '../conversion/draft.ts';
 import { invalid, missing, unsupported } from '../conversion/faults.ts';
 import { Members } from '../conversion/members.ts';
 import { writeHeldObject } from '../conversion/splice.ts';
-import { OpenCalls, toolId } from '../conversion/tool-ids.ts';
+import { OpenCalls, repeatedId, toolId } from '../conversion/tool-ids.ts';
 import { NO_MARK, type BlockWriter } from './request-blocks.ts';
 
 const CALL = new Members(['id', 'type', 'function', 'index']);
@@ -18,6 +18,8 @@ const ARGUMENTS = CALLED.index('arguments');
 export class ToolCalls {
   readonly #draft: Draft;
   readonly open = new OpenCalls();
+  /** How many calls there were of each id. */
+  readonly #times = new Map<string, number>();
 
   constructor(draft: Draft) {
     this.#draft = draft;
@@ -29,7 +31,24 @@ export class ToolCalls {
     this.#draft.expectString(node, path);
     if (this.#draft.isEmpty(node))
       throw invalid(path(), 'it is empty: calls and results could not be told apart.');
-    return toolId(this.#draft.document.text(node));
+    const id = toolId(this.#draft.document.text(node));
+    return repeatedId(id, this.#times.get(id) ?? 0);
+  }
+
+  /** Begins a request. */
+  clear(): void {
+    this.open.clear();
+    this.#times.clear();
+  }
+
+  /** The id of a call that is made: one of an earlier turn, which some servers use again, is told apart. */
+  #newId(node: number, path: () => string): string {
+    const known = this.idOf(node, path);
+    if (this.open.has(known)) return known;
+    const id = toolId(this.#draft.document.text(node));
+    const times = (this.#times.get(id) ?? 0) + 1;
+    this.#times.set(id, times);
+    return repeatedId(id, times);
   }
 
   /** Writes one of a message's `tool_calls` as a tool_use block. */
@@ -42,7 +61,7 @@ export class ToolCalls {
     const type = CALL.at(TYPE);
     if (type >= 0 && !draft.is(type, 'function'))
       throw unsupported(`${path()}.type`, 'Anthropic knows calls of functions only.');
-    const id = this.idOf(CALL.at(ID), () => `${path()}.id`);
+    const id = this.#newId(CALL.at(ID), () => `${path()}.id`);
     const called = CALL.at(FUNCTION);
     if (called < 0) throw missing(`${path()}.function`);
     draft.expectObject(called, () => `${path()}.function`);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { originalId } from '../conversion/tool-ids.ts';
 import {
   call,
   calls,
@@ -290,14 +291,26 @@ describe('arguments of calls', () => {
     expect(inputOf('')).toBe('{}');
   });
 
-  test.each(['{"a":', '[1]', 'null', 'nonsense'])('%s is refused, not guessed at', (held) => {
-    const fault = refusal(
-      withMessages(`{"role":"assistant","tool_calls":[${call('a', 'f', held)}]}`, result('a')),
-    );
-    expect([fault.code as string, fault.param]).toEqual([
-      'invalid_value',
-      'messages[0].tool_calls[0].function.arguments',
-    ]);
+  test.each(['{"a":', '[1]', 'nonsense'])('%s is told as it stands, not guessed at', (held) => {
+    expect(JSON.parse(inputOf(held))).toEqual({ INVALID_JSON: held });
+  });
+
+  test.each(['', 'null', ' '])('%j is none', (held) => {
+    expect(inputOf(held)).toBe('{}');
+  });
+
+  test('with an id of an earlier turn are told apart, and so are their results', () => {
+    const turn = [`{"role":"assistant","tool_calls":[${call('call_0', 'f', '{}')}]}`, result('call_0')];
+    const written = messagesOf([...turn, ...turn, ...turn]);
+    const called = [...written.matchAll(/"id":"([^"]+)"/g)].map(([, id]) => id!);
+    const answered = [...written.matchAll(/"tool_use_id":"([^"]+)"/g)].map(([, id]) => id!);
+    expect(called).toHaveLength(3);
+    expect(answered).toEqual(called);
+    expect(new Set(called).size).toBe(3);
+    expect(called.map((id) => originalId(id))).toEqual(['call_0', 'call_0', 'call_0']);
+    // What stands for earlier turns does not depend on later ones.
+    const shorter = messagesOf([...turn, ...turn]);
+    expect(written.startsWith(shorter.slice(0, shorter.lastIndexOf(']')))).toBe(true);
   });
 });
 

@@ -91,7 +91,7 @@ export class MessagesConverter {
   /** Writes `,"system":[…],"messages":[…]`. `breakpoint` is the `cache_control` object that a breakpoint becomes. */
   write(messages: number, model: ClaudeModel, breakpoint: string): void {
     const { document, writer } = this.#draft;
-    this.#calls.open.clear();
+    this.#calls.clear();
     this.#turn = Turn.None;
     this.#turnCount = 0;
     this.#unsignedCalls = false;

@@ -90,9 +90,18 @@ function writeSchema(draft: Draft, parameters: number, path: string): number {
   const mark = parameters < 0 ? -1 : document.member(parameters, 'cache_control');
   const empty =
     parameters < 0 || document.next(parameters) === (mark < 0 ? parameters + 1 : document.next(mark));
+  const start = writer.length;
+  const untyped = parameters >= 0 && document.member(parameters, 'type') < 0;
   if (empty && (mark < 0 || mark === parameters + 2)) writer.ascii(NO_PARAMETERS);
   else if (mark < 0) draft.copy(parameters);
   else draft.copyWithout(parameters, mark);
+  // Anthropic demands it; what a tool takes is an object anyway.
+  if (untyped && !(empty && (mark < 0 || mark === parameters + 2))) {
+    const rest = writer.text(start + 1);
+    writer.truncate(start);
+    writer.ascii('{"type":"object",');
+    writer.raw(Buffer.from(rest));
+  }
   return mark;
 }
 

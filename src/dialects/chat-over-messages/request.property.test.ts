@@ -18,6 +18,11 @@ import { converted, OLDER } from './testing/request.ts';
 
 const bodyOf = (messages: readonly NaiveValue[], ...rest: (readonly [string, NaiveValue])[]): NaiveValue =>
   object([['model', string('m')], ['messages', array(messages)], ...rest]);
+/** As Anthropic demands schemas. */
+const typed = (schema: NaiveValue): NaiveValue =>
+  schema.kind !== 'object' || schema.entries.some(([key]) => key === 'type')
+    ? schema
+    : object([['type', string('object')], ...schema.entries]);
 const canonical = (text: string): string => naiveWrite(naiveParse(text));
 
 describe('a Chat Completions request as a Messages request', () => {
@@ -113,7 +118,7 @@ describe('a Chat Completions request as a Messages request', () => {
           object([
             ['name', string(name)],
             ['description', string(description)],
-            ['input_schema', parameters],
+            ['input_schema', typed(parameters)],
           ]),
         );
         expect(memberText(text, 'tools')).toBe(naiveWrite(array(expected)));

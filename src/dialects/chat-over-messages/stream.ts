@@ -170,7 +170,7 @@ export class ChatStream implements StreamConversion {
   #begin(id: string | null, model: string | null): string {
     const { nowS, model: asked } = this.#context;
     const name = model ?? JSON.stringify(asked);
-    const known = id ?? inventedId('chatcmpl-', `${name}${nowS}${document.source(0)}`);
+    const known = id === null || id === '""' ? inventedId('chatcmpl-', this.#context.unique) : id;
     this.#open = `data: {"id":${known},"object":"chat.completion.chunk","created":${nowS},"model":${name},"choices":[`;
     this.#head = `${this.#open}{"index":0,"delta":{`;
     return this.#record('"role":"assistant","content":""');

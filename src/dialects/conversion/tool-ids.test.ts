@@ -1,7 +1,41 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { createHash } from 'node:crypto';
-import { hashOf, OpenCalls, shortId, toolId } from './tool-ids.ts';
+import { hashOf, OpenCalls, originalId, repeatedId, shortId, toolId, uniqueId } from './tool-ids.ts';
+
+describe('ids that answers may share', () => {
+  test.each([
+    ['call_0', 'look'],
+    ['0', 'look'],
+    ['functions.get_weather2day:0', 'get_weather2day'],
+    ['toolu_sanitized', 'look'],
+    ['chatcmpl-tool-1', 'look'],
+  ])('%s is made unique by its place, and taken back', (id, name) => {
+    const one = uniqueId(id, name, 'answer 1, call 0');
+    expect(one).not.toBe(id);
+    expect(one).toBe(uniqueId(id, name, 'answer 1, call 0'));
+    expect(one).not.toBe(uniqueId(id, name, 'answer 2, call 0'));
+    expect(originalId(one)).toBe(id);
+  });
+
+  test.each([
+    'call_aDdJTteHrpMdhdkEkyxjxEHH',
+    'toolu_01A09q90qw90lq917835lq9',
+    'call_00_a1b2c3d4e5f6',
+    'chatcmpl-tool-9f86d081884c7d65',
+    '3b241101-e2bb-4255-8caf-4136c566a962',
+  ])('%s has enough of chance and stays', (id) => {
+    expect(uniqueId(id, 'look', 'anywhere')).toBe(id);
+    expect(originalId(id)).toBe(id);
+  });
+
+  test('of calls with one id the first keeps it', () => {
+    expect(repeatedId('call_0', 1)).toBe('call_0');
+    expect(repeatedId('call_0', 2)).toMatch(/^[a-zA-Z0-9_-]+$/);
+    expect(repeatedId('call_0', 2)).not.toBe(repeatedId('call_0', 3));
+    expect(originalId(repeatedId('call_0', 3))).toBe('call_0');
+  });
+});
 
 describe('ids of calls', () => {
   test.each(['toolu_01A09q90qw90lq917835lq9', 'call_abc-DEF_123', 'a'])('%s fits and stays', (id) => {

@@ -16,6 +16,35 @@ export const toolId = (text: string): string => (FITTING.test(text) ? text : has
 export const shortId = (text: string, maxLength: number): string =>
   text.length <= maxLength ? text : hashedId(text);
 
+/** Stands between the vendor's id and what makes it unique. */
+const UNIQUE = '_tr_';
+const UNIQUE_DIGITS = 12;
+const MADE_UNIQUE = new RegExp(`${UNIQUE}[0-9a-f]{${UNIQUE_DIGITS}}$`);
+/** A part of an id that is long enough to be made by chance, and no word: with less of it some answers have the same. */
+const BY_CHANCE = /(?=[a-zA-Z]*\d|[a-z]+[A-Z]|[A-Z]+[a-z]+[A-Z])[a-zA-Z0-9]{8}/;
+/** A name that is shorter may stand in anything. */
+const MIN_NAME = 3;
+
+/**
+ * The id of a call for a client: the vendor's own, made unique where answers may share it (`call_0`, `functions.look:0`): agents
+ * take a call whose id they know for one that they have made. {@link originalId} takes it back.
+ *
+ * @param id as text
+ * @param name of the tool, which says nothing about the id
+ * @param place the same for the same call of the same answer alone
+ */
+export function uniqueId(id: string, name: string, place: string): string {
+  const rest = name.length < MIN_NAME ? id : id.replaceAll(name, ' ');
+  return BY_CHANCE.test(rest) ? id : `${id}${UNIQUE}${hashOf(place).slice(0, UNIQUE_DIGITS)}`;
+}
+
+/** The id of the nth call that has it, of those that have results; {@link originalId} takes it back. */
+export const repeatedId = (id: string, times: number): string =>
+  times > 1 ? `${id}${UNIQUE}${hashOf(`${id} ${times}`).slice(0, UNIQUE_DIGITS)}` : id;
+
+/** The vendor's own id of one that was made unique; any other as it is. */
+export const originalId = (text: string): string => text.replace(MADE_UNIQUE, '');
+
 const hashedId = (text: string): string => `call_${hashOf(text).slice(0, HASH_DIGITS)}`;
 
 /**
@@ -58,6 +87,11 @@ export class OpenCalls {
     }
     const { size } = this.#many;
     return this.#many.add(id).size > size;
+  }
+
+  /** Whether a call of that id waits for its result. */
+  has(id: string): boolean {
+    return this.#many.size > 0 ? this.#many.has(id) : this.#few.includes(id);
   }
 
   /** Notes a result; false when no call of that id waits for one. */

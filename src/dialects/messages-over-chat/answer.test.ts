@@ -21,7 +21,7 @@ const completion = (message: Json, finish: string | null = 'stop', more: Json = 
 });
 const contentOf = (message: Json): unknown => convert(completion(message))['content'];
 const call = (more: Json = {}): Json => ({
-  id: 'call_1',
+  id: 'call_1chance00',
   type: 'function',
   function: { name: 'look', arguments: '{}' },
   ...more,
@@ -34,6 +34,13 @@ const thrown = (answer: string | Json): GatewayError => {
   }
   throw new Error('no GatewayError');
 };
+
+test('calls without a word are none', () => {
+  const stub = { name: '', arguments: '' };
+  expect(contentOf({ content: 'x', function_call: stub, tool_calls: [{ function: stub }] })).toEqual([
+    { type: 'text', text: 'x' },
+  ]);
+});
 
 describe('messagesAnswer', () => {
   test('a plain answer, DeepSeek’s blank lines before it', () => {
@@ -57,12 +64,12 @@ describe('messagesAnswer', () => {
   });
 
   test('thinking first, then text, then calls', () => {
-    const two = call({ id: 'call_2' });
+    const two = call({ id: 'call_2chance00' });
     expect(contentOf({ content: 'x', reasoning_content: 'Hm.', tool_calls: [call(), two] })).toEqual([
       { type: 'thinking', thinking: 'Hm.', signature: '' },
       { type: 'text', text: 'x' },
-      { type: 'tool_use', id: 'call_1', name: 'look', input: {} },
-      { type: 'tool_use', id: 'call_2', name: 'look', input: {} },
+      { type: 'tool_use', id: 'call_1chance00', name: 'look', input: {} },
+      { type: 'tool_use', id: 'call_2chance00', name: 'look', input: {} },
     ]);
   });
 

@@ -12,6 +12,7 @@ import {
   isStub,
   readMessage,
   reasonOf,
+  uniqueSource,
 } from './message.ts';
 import { messagesUsage } from './usage.ts';
 
@@ -35,24 +36,26 @@ function converted(answer: Uint8Array, context: AnswerContext): string {
   const choice = firstChoice(document, memberOf(document, 0, 'choices'));
   const message = memberOf(document, choice, 'message');
   if (message < 0 || document.kind(message) !== Kind.Object) throw noCompletion(true);
-  const id = sourceOf(document, memberOf(document, 0, 'id')) ?? inventedId('msg_', document.source(0));
-  const model = sourceOf(document, memberOf(document, 0, 'model')) ?? JSON.stringify(context.model);
+  const told = sourceOf(document, memberOf(document, 0, 'id')) ?? '""';
+  const id = told === '""' ? inventedId('msg_', context.unique) : told;
+  const named = sourceOf(document, memberOf(document, 0, 'model')) ?? '""';
+  const model = named === '""' ? JSON.stringify(context.model) : named;
 
   const blocks: string[] = [];
   const { thinking, text, refusal, toolCalls, functionCall } = readMessage(document, message);
   if (thinking !== '') blocks.push(`{"type":"thinking","thinking":"${thinking}","signature":""}`);
   if (text + refusal !== '') blocks.push(`{"type":"text","text":"${text}${refusal}"}`);
-  const told = elements(document, toolCalls).filter(
+  const made = elements(document, toolCalls).filter(
     (call) =>
       rawOf(document, memberOf(document, call, 'id')) !== '' ||
       !isStub(document, memberOf(document, call, 'function')),
   );
-  const calls = told.map((call, place) => {
+  const calls = made.map((call, place) => {
     const callId = sourceOf(document, memberOf(document, call, 'id'));
-    return toolUse(memberOf(document, call, 'function'), callId, `${id}${place}`);
+    return toolUse(memberOf(document, call, 'function'), callId, `${context.unique}${place}`);
   });
   // The form before there were tools.
-  if (calls.length === 0 && functionCall >= 0) calls.push(toolUse(functionCall, null, `${id}0`));
+  if (calls.length === 0 && functionCall >= 0) calls.push(toolUse(functionCall, null, `${context.unique}0`));
   blocks.push(...calls);
 
   const reason = reasonOf(document, memberOf(document, choice, 'finish_reason'));
@@ -73,12 +76,12 @@ function noCompletion(isObject: boolean): GatewayError {
   );
 }
 
-/** `call` holds name and arguments. What has no id gets one that follows from its place. */
+/** `call` holds name and arguments. What has no id, or one that others may have, gets one of its own. */
 function toolUse(call: number, id: string | null, place: string): string {
   const name = sourceOf(document, memberOf(document, call, 'name')) ?? '""';
   if (name === '""')
     throw new GatewayError('upstream_protocol', 'The vendor sent a tool call without a name.');
-  const known = id === null || id === '""' ? inventedId('toolu_', place) : id;
+  const known = id === null || id === '""' ? inventedId('toolu_', place) : uniqueSource(id, name, place);
   const input = inputSource(decodeRaw(argumentsRaw(document, call)));
   return `{"type":"tool_use","id":${known},"name":${name},"input":${input}}`;
 }

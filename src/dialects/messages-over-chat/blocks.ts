@@ -1,4 +1,5 @@
 import { decodeRaw, encodeRaw, inventedId } from '../raw-text.ts';
+import { uniqueSource } from './message.ts';
 import { ArgumentsProgress } from './arguments-progress.ts';
 import { inputSource } from './message.ts';
 
@@ -50,9 +51,15 @@ function otherArguments(raw: string, whole: boolean): string {
  * are told without delay, and interleaved ones are put in order.
  */
 export class BlockQueue {
+  readonly #unique: string;
   #queue: Block[] = [];
   #opened = 0;
   #waitingChars = 0;
+
+  /** @param unique no two answers have the same: ids of calls follow from it */
+  constructor(unique: string) {
+    this.#unique = unique;
+  }
 
   /** More waits than is held. */
   get overfull(): boolean {
@@ -96,13 +103,13 @@ export class BlockQueue {
 
   /**
    * The records for what can be told now. `final`: the vendor has finished, all of it can; a call without an id gets one
-   * that follows from its place and `messageId`.
+   * of its own.
    */
-  drain(final: boolean, messageId: string): string {
+  drain(final: boolean): string {
     let out = '';
     for (let block = this.#queue[0]; block !== undefined; block = this.#queue[0]) {
       if (block.index < 0) {
-        const start = this.#startOf(block, final, messageId);
+        const start = this.#startOf(block, final);
         if (start === null) return out;
         block.index = this.#opened++;
         out += `event: content_block_start\ndata: {"type":"content_block_start","index":${block.index},"content_block":${start}}\n\n`;
@@ -125,10 +132,11 @@ export class BlockQueue {
   }
 
   /** null: not to be opened yet. The input of a call is empty here; all of it comes in fragments. */
-  #startOf(block: Block, final: boolean, messageId: string): string | null {
+  #startOf(block: Block, final: boolean): string | null {
     if (!isCall(block)) return START[block.kind as 'text' | 'thinking'];
     if (block.name === null || (block.id === null && !final)) return null;
-    const id = block.id ?? inventedId('toolu_', `${messageId}${this.#opened}`);
+    const place = `${this.#unique}${this.#opened}`;
+    const id = block.id === null ? inventedId('toolu_', place) : uniqueSource(block.id, block.name, place);
     return `{"type":"tool_use","id":${id},"name":${block.name},"input":{}}`;
   }
 }

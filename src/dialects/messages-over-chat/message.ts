@@ -1,7 +1,8 @@
 import { Kind, type JsonDocument } from '../../std/json/document.ts';
 import { Members } from '../conversion/members.ts';
+import { uniqueId } from '../conversion/tool-ids.ts';
 import { encodable } from '../encodable.ts';
-import { encodeRaw, memberOf, rawOf, textOf } from '../raw-text.ts';
+import { decodeRaw, encodeRaw, memberOf, rawOf, textOf } from '../raw-text.ts';
 
 /** What a `message` says, or a fragment of it: the `delta` of a stream's record, which has the same members. */
 export interface Said {
@@ -57,6 +58,10 @@ export function readMessage(document: JsonDocument, message: number): Said {
   said.functionCall = call >= 0 && isStub(document, call) ? -1 : call;
   return said;
 }
+
+/** {@link uniqueId} of sources. */
+export const uniqueSource = (id: string, name: string, place: string): string =>
+  `"${encodeRaw(uniqueId(decodeRaw(id.slice(1, -1)), decodeRaw(name.slice(1, -1)), place))}"`;
 
 /** Some servers write the members of a call without any text into messages that make none. */
 export const isStub = (document: JsonDocument, call: number): boolean =>

@@ -4,7 +4,7 @@ import { IntList } from '../../std/json/int-list.ts';
 import type { Draft } from '../conversion/draft.ts';
 import { invalid, missing, unsupported } from '../conversion/faults.ts';
 import { writeAsText } from '../conversion/splice.ts';
-import { OpenCalls, shortId } from '../conversion/tool-ids.ts';
+import { OpenCalls, originalId, shortId } from '../conversion/tool-ids.ts';
 import { BLOCK, stringMember, type PartWriter } from './request-parts.ts';
 import { Texts } from './request-texts.ts';
 
@@ -41,6 +41,8 @@ export class AssistantWriter {
   readonly #texts: Texts;
   readonly #calls = new IntList();
   readonly #thoughts = new IntList();
+  /** Ids that the vendor gets as the client has them. */
+  readonly #kept = new Set<string>();
   #waiting = false;
 
   constructor(draft: Draft, parts: PartWriter) {
@@ -57,6 +59,7 @@ export class AssistantWriter {
   /** Begins a request. */
   clear(): void {
     this.open.clear();
+    this.#kept.clear();
     this.#waiting = false;
   }
 
@@ -65,7 +68,12 @@ export class AssistantWriter {
     const node = stringMember(this.#draft, member, name, path);
     if (this.#draft.isEmpty(node))
       throw invalid(`${path()}.${name}`, 'it is empty: calls and results could not be told apart.');
-    return shortId(this.#draft.document.text(node), ID_MAX);
+    return this.#vendorId(this.#draft.document.text(node));
+  }
+
+  /** Its own again, as some vendors read them; but for the calls of a turn that had the same. */
+  #vendorId(text: string): string {
+    return shortId(this.#kept.has(text) ? text : originalId(text), ID_MAX);
   }
 
   /** Reads content that is a string or an array: of a message of its own, or more of the one that waits. */
@@ -146,7 +154,8 @@ export class AssistantWriter {
     if (type >= 0 && !draft.is(type, 'direct'))
       throw unsupported(`${path()}.caller`, 'this vendor knows calls by the model itself only.');
     const id = this.idOf(ID, 'id', path);
-    if (!this.open.add(id)) throw invalid(`${path()}.id`, 'another call of this turn has the same id.');
+    if (!this.open.add(id) && !this.#keep(document.text(BLOCK.at(ID)), id))
+      throw invalid(`${path()}.id`, 'another call of this turn has the same id.');
     stringMember(draft, NAME, 'name', path);
     const input = BLOCK.at(INPUT);
     if (input < 0) throw missing(`${path()}.input`);
@@ -154,12 +163,20 @@ export class AssistantWriter {
     this.#calls.push(call);
   }
 
+  /** Keeps the id of a call as the client has it, where its own is taken; false where that is no other. */
+  #keep(text: string, taken: string): boolean {
+    const id = shortId(text, ID_MAX);
+    if (id === taken) return false;
+    this.#kept.add(text);
+    return this.open.add(id);
+  }
+
   #writeCall(call: number): void {
     const draft = this.#draft;
     const { document, writer } = draft;
     BLOCK.read(document, call);
     writer.ascii('{"id":');
-    writer.string(shortId(document.text(BLOCK.at(ID)), ID_MAX));
+    writer.string(this.#vendorId(document.text(BLOCK.at(ID))));
     writer.ascii(',"type":"function","function":{"name":');
     draft.copy(BLOCK.at(NAME));
     writer.ascii(',"arguments":');

@@ -18,7 +18,7 @@ export interface ChatModel {
   readonly breakpoints: boolean;
   /** A call without text has `content: ""`, not null. */
   readonly emptyContent: boolean;
-  /** Stop sequences at most. */
+  /** Stop sequences at most; 0: it refuses the field. */
   readonly maxStops: number;
   /** Tokens it writes at most, and a higher bound is refused; null: not known. */
   readonly outputCap: number | null;
@@ -43,7 +43,7 @@ function readName(name: string): ChatModel {
     tools: gpt?.tools ?? 'any_effort',
     breakpoints: gpt?.breakpoints ?? false,
     emptyContent: deepseek,
-    maxStops: deepseek ? 16 : 4,
+    maxStops: deepseek ? 16 : gpt?.stops === false ? 0 : 4,
     outputCap: plain.includes('claude-') ? claudeModel(plain).outputCap : outputCap(plain),
   };
 }

@@ -5,7 +5,8 @@ import { chatModel } from './request-model.ts';
 /** The host is OpenAI's own. */
 const OPENAI = { openaiFields: true };
 const TOOL = '{"name":"f","input_schema":{"type":"object"}}';
-const WRITTEN_TOOL = '{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}';
+const WRITTEN_TOOL =
+  '{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{}}}}';
 const refusedAs = (members: string, model = 'gpt-4o'): readonly [string, string | undefined] => {
   const fault = refusal(withFields(members), model);
   return [fault.code, fault.param];
@@ -179,6 +180,8 @@ describe('thinking and effort', () => {
     ['gpt-5', 'none', 'minimal'],
     ['gpt-5-mini-2025-08-07', 'xhigh', 'high'],
     ['gpt-5.1', 'max', 'high'],
+    ['gpt-5.2', 'max', 'xhigh'],
+    ['gpt-5.5-2026-03-05', 'max', 'xhigh'],
   ])('%s has no %s: %s is sent, with a warning', (model, effort, sent) => {
     const members =
       effort === 'none' ? '"thinking":{"type":"disabled"}' : `"output_config":{"effort":"${effort}"}`;
@@ -304,6 +307,12 @@ describe('other fields', () => {
     expect(refusedAs(five)).toEqual(['unsupported_value', 'stop_sequences']);
     expect(fieldsOf(five, 'deepseek-flash')).toBe('"stop":["a","b","c","d","e"]');
     expect(refusedAs('"stop_sequences":["a",7]')).toEqual(['invalid_type', 'stop_sequences.1']);
+  });
+
+  test.each(['gpt-5', 'gpt-5.6-sol', 'gpt-6-sol', 'o3', 'o4-mini'])('%s takes no stop_sequences', (model) => {
+    expect(fieldsOf('"stop_sequences":["a"]', model)).toBe('');
+    expect(warningsOf('"stop_sequences":["a"]', model)).toEqual(['stop_sequences']);
+    expect(fieldsOf('"stop_sequences":[]', model)).toBe('');
   });
 
   test('metadata.user_id is safety_identifier for OpenAI, user elsewhere; a long one is hashed', () => {

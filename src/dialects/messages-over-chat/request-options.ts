@@ -237,7 +237,7 @@ export function writeSampling(draft: Draft, model: ChatModel, effort: string | n
 
 /** Writes `,"stop":[…]`. */
 export function writeStop(draft: Draft, model: ChatModel): void {
-  const { document } = draft;
+  const { document, losses } = draft;
   const stop = FIELDS.named('stop_sequences');
   if (stop < 0 || document.next(stop) === stop + 1) return;
   let count = 0;
@@ -245,6 +245,10 @@ export function writeStop(draft: Draft, model: ChatModel): void {
   for (let one = stop + 1; one < end; one = document.next(one), count++) {
     const at = count;
     draft.expectString(one, () => `stop_sequences.${at}`);
+  }
+  if (model.maxStops === 0) {
+    losses.lose(document, stop, 'stop_sequences', 'this model takes none; it goes on behind them.');
+    return;
   }
   if (count > model.maxStops)
     throw unsupported(

@@ -136,7 +136,7 @@ describe('cache marks', () => {
       name,
       context,
     );
-    expect(written).toContain(`"parameters":{"type":"object"}}${MARK}}]`);
+    expect(written).toContain(`"parameters":{"type":"object","properties":{}}}${MARK}}]`);
     expect(written).toEndWith(`${MARK}}`);
   });
 });

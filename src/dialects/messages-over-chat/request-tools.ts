@@ -1,5 +1,5 @@
 import { COMMA } from '../../std/json/bytes.ts';
-import { Kind } from '../../std/json/document.ts';
+import { Kind, type JsonDocument } from '../../std/json/document.ts';
 import type { Draft } from '../conversion/draft.ts';
 import { invalid, missing, unsupported } from '../conversion/faults.ts';
 import { Members } from '../conversion/members.ts';
@@ -57,6 +57,11 @@ function writeTool(draft: Draft, tool: number, path: string, keepMarks: boolean)
   writer.ascii(',"parameters":');
   if (nested < 0) draft.copy(schema);
   else draft.copyWithout(schema, nested);
+  // OpenAI refuses objects without them (spring-projects/spring-ai#4776); to others it says nothing new.
+  if (isBareObject(document, schema)) {
+    writer.truncate(writer.length - 1);
+    writer.ascii(',"properties":{}}');
+  }
   const strict = TOOL.at(STRICT);
   if (strict >= 0) {
     draft.expectBoolean(strict, () => `${path}.strict`);
@@ -66,6 +71,17 @@ function writeTool(draft: Draft, tool: number, path: string, keepMarks: boolean)
   const mark = TOOL.at(CACHE_CONTROL) >= 0 ? TOOL.at(CACHE_CONTROL) : nested;
   if (mark >= 0 && keepMarks) draft.member('cache_control', mark);
   writer.ascii('}');
+}
+
+/** A schema that says object and nothing of its members. */
+function isBareObject(document: JsonDocument, schema: number): boolean {
+  const type = document.member(schema, 'type');
+  return (
+    type >= 0 &&
+    document.kind(type) === Kind.String &&
+    document.textEquals(type, 'object') &&
+    document.member(schema, 'properties') < 0
+  );
 }
 
 /** Writes `tool_choice` and `parallel_tool_calls`, where there are tools. */

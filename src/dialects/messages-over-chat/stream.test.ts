@@ -108,6 +108,38 @@ describe('MessagesStream', () => {
     });
   });
 
+  test('calls without a word are none', () => {
+    const stub = chunk('{"content":"Hello","function_call":{"name":"","arguments":""}}');
+    const stubs = chunk('{"content":"!","tool_calls":[{"index":0,"function":{"name":"","arguments":""}}]}');
+    const out = run(stub, stubs, finish());
+    expect(heardOfMessagesStream(dataOf(out))).toMatchObject({ text: 'Hello!', calls: [], end: 'end_turn' });
+  });
+
+  test('an empty reason ends nothing', () => {
+    const out = feed(stream(), [chunk('{"content":"a"}', '""'), chunk('{"content":"b"}', '"null"')]);
+    expect(out).not.toContain('content_block_stop');
+    const whole = run(chunk('{"content":"a"}', '""'), finish());
+    expect(heardOfMessagesStream(dataOf(whole))).toMatchObject({ text: 'a', end: 'end_turn' });
+  });
+
+  test('ids that the vendor leaves out or repeats are those of no other answer', () => {
+    const nameless = (more: Json): string =>
+      JSON.stringify({ ...more, choices: [{ index: 0, delta: { content: 'x' }, finish_reason: null }] });
+    const begun = (id: string): string => begin(0, id, '{}');
+    const idsIn = (unique: string): string[] => {
+      const out = converted(new MessagesStream({ ...CONTEXT, unique }), [
+        nameless({ id: '' }),
+        begun('call_0'),
+        finish('tool_calls'),
+      ]);
+      return [...out.matchAll(/"id":"([^"]+)"/g)].map(([, id]) => id!);
+    };
+    const all = [...idsIn('one'), ...idsIn('other')];
+    expect(all).toHaveLength(4);
+    expect(new Set(all).size).toBe(4);
+    expect(idsIn('one')).toEqual(all.slice(0, 2));
+  });
+
   test('blocks are opened when they have content, one after the other', () => {
     const out = run(
       chunk('{"role":"assistant","content":null,"reasoning_content":""}'),
@@ -131,7 +163,12 @@ describe('MessagesStream', () => {
       'stop 2',
     ]);
     expect(blocks(out)[0]!['content_block']).toEqual({ type: 'thinking', thinking: '', signature: '' });
-    expect(blocks(out)[2]!['content_block']).toEqual({ type: 'tool_use', id: 'a', name: 'look', input: {} });
+    expect(blocks(out)[2]!['content_block']).toEqual({
+      type: 'tool_use',
+      id: expect.stringMatching(/^a_tr_[0-9a-f]{12}$/) as string,
+      name: 'look',
+      input: {},
+    });
     expect(heardOfMessagesStream(dataOf(out))).toMatchObject({ thinking: 'Hm.', text: 'x', end: 'tool_use' });
   });
 

@@ -48,7 +48,7 @@ const document = new JsonDocument('last');
  */
 export class MessagesStream implements StreamConversion {
   readonly #context: AnswerContext;
-  readonly #queue = new BlockQueue();
+  readonly #queue: BlockQueue;
   /** By the vendor's index. A server that sends none, or the same for several, has them told apart by id. */
   readonly #calls = new Map<number, CallBlock>();
   #lastCall: CallBlock | null = null;
@@ -63,6 +63,7 @@ export class MessagesStream implements StreamConversion {
 
   constructor(context: AnswerContext) {
     this.#context = context;
+    this.#queue = new BlockQueue(context.unique);
   }
 
   get failed(): boolean {
@@ -92,7 +93,7 @@ export class MessagesStream implements StreamConversion {
     const reason = 'broken' in finish ? '' : finish.stopReason;
     this.#over = true;
     return (
-      this.#queue.drain(true, this.#id) +
+      this.#queue.drain(true) +
       `event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"${reason}","stop_sequence":null,"stop_details":null},"usage":${messagesUsage(this.#usage)}}\n\n` +
       'event: message_stop\ndata: {"type":"message_stop"}\n\n'
     );
@@ -122,7 +123,7 @@ export class MessagesStream implements StreamConversion {
     const id = sourceOf(document, RECORD.at(ID)) ?? '""';
     const told = sourceOf(document, RECORD.at(MODEL)) ?? '""';
     const model = told === '""' ? JSON.stringify(this.#context.model) : told;
-    this.#id = id === '""' ? inventedId('msg_', `${this.#context.nowS}${document.source(0)}`) : id;
+    this.#id = id === '""' ? inventedId('msg_', this.#context.unique) : id;
     return `event: message_start\ndata: {"type":"message_start","message":{"id":${this.#id},"type":"message","role":"assistant","model":${model},"content":[],"stop_reason":null,"stop_sequence":null,"stop_details":null,"usage":${messagesUsage(null)}}}\n\n`;
   }
 
@@ -141,12 +142,12 @@ export class MessagesStream implements StreamConversion {
 
   /** What can be told now; all of it once the vendor has given its reason to stop. */
   #advance(finishReason: string | null): string {
-    if (finishReason === null) return this.#queue.drain(false, this.#id);
+    if (finishReason === null) return this.#queue.drain(false);
     this.#finishReason = finishReason;
     const finish = finishOf(finishReason, this.#callCount > 0, this.#refused);
     if ('broken' in finish) return this.#endWith(brokenRecord(finish.broken, finishReason));
     if (this.#queue.nameless) return this.#fail('The vendor sent a tool call without a name.');
-    return this.#queue.drain(true, this.#id);
+    return this.#queue.drain(true);
   }
 
   #toolCall(node: number): void {

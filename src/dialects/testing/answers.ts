@@ -1,4 +1,5 @@
 import type { AnswerContext, StreamConversion } from '../conversion.ts';
+import { originalId } from '../conversion/tool-ids.ts';
 
 /** What an answer says, whatever its dialect: the plain reading that conversions are held against. */
 export interface Heard {
@@ -12,7 +13,12 @@ export interface Heard {
 
 type Json = Record<string, unknown>;
 
-export const CONTEXT: AnswerContext = { model: 'asked-for', usageRequested: true, nowS: 1_700_000_000 };
+export const CONTEXT: AnswerContext = {
+  model: 'asked-for',
+  usageRequested: true,
+  nowS: 1_700_000_000,
+  unique: 'u',
+};
 
 const nothing = (): Heard => ({ thinking: '', text: '', calls: [], end: null, usage: null });
 export const record = (value: unknown): Json =>
@@ -62,7 +68,7 @@ export function heardOfMessage(message: Json): Heard {
     if (block['type'] === 'thinking') heard.thinking += text(block['thinking']);
     if (block['type'] === 'tool_use')
       heard.calls.push({
-        id: text(block['id']),
+        id: originalId(text(block['id'])),
         name: text(block['name']),
         arguments: JSON.stringify(block['input']),
       });
@@ -93,7 +99,7 @@ export function heardOfMessagesStream(data: readonly string[]): Heard {
         const block = record(event['content_block']);
         call.delete(event['index']);
         if (block['type'] !== 'tool_use') break;
-        const begun = { id: text(block['id']), name: text(block['name']), arguments: '' };
+        const begun = { id: originalId(text(block['id'])), name: text(block['name']), arguments: '' };
         heard.calls.push(begun);
         given.set(begun, JSON.stringify(block['input']));
         call.set(event['index'], begun);

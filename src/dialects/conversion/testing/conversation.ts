@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { jsonText, jsonValue } from '../../../std/json/testing/arbitrary.ts';
 import { naiveWrite, type NaiveValue } from '../../../std/json/testing/naive.ts';
-import { toolId } from '../tool-ids.ts';
+import { repeatedId, toolId } from '../tool-ids.ts';
 
 /** A conversation of an agent, told in neither dialect. */
 export interface Conversation {
@@ -101,6 +101,8 @@ export function chatMessages(told: Conversation, idOf = (id: string): string => 
 export function anthropicMessages(told: Conversation): { system: NaiveValue; messages: NaiveValue } {
   const messages: NaiveValue[] = [];
   let results: NaiveValue[] = [];
+  const times = new Map<string, number>();
+  const idOf = (id: string): string => repeatedId(toolId(id), times.get(toolId(id)) ?? 1);
   const say = (question: string): void => {
     if (results.length === 0) messages.push(message('user', string(question)));
     else messages.push(message('user', array([...results, text(question)])));
@@ -114,10 +116,11 @@ export function anthropicMessages(told: Conversation): { system: NaiveValue; mes
     say(question);
     for (const { text: words, calls } of steps) {
       flush();
+      for (const { id } of calls) times.set(toolId(id), (times.get(toolId(id)) ?? 0) + 1);
       const used = calls.map(({ id, name, input }) =>
         object([
           ['type', string('tool_use')],
-          ['id', string(toolId(id))],
+          ['id', string(idOf(id))],
           ['name', string(name)],
           ['input', input],
         ]),
@@ -126,7 +129,7 @@ export function anthropicMessages(told: Conversation): { system: NaiveValue; mes
       results = calls.map(({ id, result }) =>
         object([
           ['type', string('tool_result')],
-          ['tool_use_id', string(toolId(id))],
+          ['tool_use_id', string(idOf(id))],
           ['content', string(result)],
         ]),
       );
