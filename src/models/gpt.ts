@@ -56,7 +56,7 @@ export function gptModel(plain: string): GptModel | null {
     thinks,
     effortInstead: factOf(EFFORTS, plain) ?? ALL_EFFORTS,
     tools: thinks ? toolRule(plain, version) : 'any_effort',
-    stops: !thinks || /^o1/.test(plain),
+    stops: !thinks || plain.startsWith('o1'),
     breakpoints: version >= FIRST_WITH_BREAKPOINTS,
   };
 }
