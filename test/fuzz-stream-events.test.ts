@@ -83,8 +83,8 @@ const TWO_CALLS = {
   thinking: '',
   text: '',
   calls: [
-    { id: 'a', name: 'f', arguments: '{}' },
-    { id: 'b', name: 'g', arguments: '{"x":1}' },
+    { id: 'a1chance00', name: 'f', arguments: '{}' },
+    { id: 'b1chance00', name: 'g', arguments: '{"x":1}' },
   ],
 };
 
@@ -166,7 +166,12 @@ describe('odd, of OpenAI', () => {
     ['[DONE] twice, and more behind it', [...CHAT_STREAM, CHAT_DONE, chatText('no'), CHAT_DONE], WELL],
     [
       'indices of calls that jump',
-      [CHAT_ROLE, callStart(7, 'a', 'f', '{}'), callStart(3, 'b', 'g', '{"x":1}'), ...CHAT_END],
+      [
+        CHAT_ROLE,
+        callStart(7, 'a1chance00', 'f', '{}'),
+        callStart(3, 'b1chance00', 'g', '{"x":1}'),
+        ...CHAT_END,
+      ],
       TWO_CALLS,
     ],
     [
@@ -207,10 +212,10 @@ describe('odd, of Anthropic', () => {
       'indices of blocks that jump',
       [
         MESSAGE_START,
-        toolStart(9, 'a', 'f'),
+        toolStart(9, 'a1chance00', 'f'),
         inputDelta(9, '{}'),
         blockStop(9),
-        toolStart(4, 'b', 'g'),
+        toolStart(4, 'b1chance00', 'g'),
         inputDelta(4, '{"x":1}'),
         blockStop(4),
         ...MESSAGE_END,

@@ -78,8 +78,8 @@ describe('what is interleaved is told whole', () => {
     [
       'calls of OpenAI by turns',
       calls(
-        callStart(0, 'call_a', 'look'),
-        callStart(1, 'call_b', 'find'),
+        callStart(0, 'call_a1chance00', 'look'),
+        callStart(1, 'call_b1chance00', 'find'),
         ...[0, 1, 2].flatMap((at) => [callMore(1, B[at]!), callMore(0, A[at]!)]),
       ),
     ],
@@ -91,12 +91,12 @@ describe('what is interleaved is told whole', () => {
             tool_calls: [
               {
                 index: 0,
-                ...(at === 0 ? { id: 'call_a', type: 'function' } : {}),
+                ...(at === 0 ? { id: 'call_a1chance00', type: 'function' } : {}),
                 function: { ...(at === 0 ? { name: 'look' } : {}), arguments: A[at]! },
               },
               {
                 index: 1,
-                ...(at === 0 ? { id: 'call_b', type: 'function' } : {}),
+                ...(at === 0 ? { id: 'call_b1chance00', type: 'function' } : {}),
                 function: { ...(at === 0 ? { name: 'find' } : {}), arguments: B[at]! },
               },
             ],
@@ -108,9 +108,9 @@ describe('what is interleaved is told whole', () => {
       'text and thinking of OpenAI within its calls',
       [
         CHAT_ROLE,
-        callStart(0, 'call_a', 'look', A[0]),
+        callStart(0, 'call_a1chance00', 'look', A[0]),
         THINKING,
-        callStart(1, 'call_b', 'find', B[0]),
+        callStart(1, 'call_b1chance00', 'find', B[0]),
         chatText(SAID.text.slice(0, 3)),
         callMore(0, A[1]),
         callMore(1, B[1] + B[2]),
@@ -128,8 +128,8 @@ describe('what is interleaved is told whole', () => {
       MESSAGE_START,
       blockStart(0, { type: 'thinking', thinking: '', signature: '' }),
       textStart(1),
-      toolStart(2, 'call_a', 'look'),
-      toolStart(3, 'call_b', 'find'),
+      toolStart(2, 'call_a1chance00', 'look'),
+      toolStart(3, 'call_b1chance00', 'find'),
       ...[0, 1, 2].flatMap((at) => [
         inputDelta(3, B[at]!),
         textDelta(1, SAID.text.slice(3 * at, at === 2 ? undefined : 3 * at + 3)),

@@ -42,6 +42,8 @@ export async function replayOtherwise(stage: Stage, one: Recorded, usageAsked: b
   return replayed;
 }
 
+const originalIds = (text: string): string => text.replaceAll(/_tr_[0-9a-f]{12}"/g, '"');
+
 /** Holds what a client of the other dialect received against the recording; answers what it did not get. */
 export function compare(one: Recorded, received: Replayed, usageAsked: boolean): ReadonlySet<string> {
   const { body, contentType, status } = received;
@@ -56,7 +58,9 @@ export function compare(one: Recorded, received: Replayed, usageAsked: boolean):
   const given = meaningOf(answerOf(one), from);
   const told = answerIn(text, one.streamed, to);
   const usage = to === 'messages' ? (given.usage ?? UNTOLD) : usageAsked ? given.usage : null;
-  expect({ one: one.id, ...meaningOf(told, to) }).toEqual({
+  // What makes short ids unique is no part of what was recorded.
+  const heard = JSON.parse(originalIds(JSON.stringify(meaningOf(told, to)))) as Meaning;
+  expect({ one: one.id, ...heard }).toEqual({
     one: one.id,
     ...given,
     usage,
