@@ -127,34 +127,39 @@ describe('a watched thread', () => {
     expect(watched.thread.begun).toBe(false);
   });
 
-  test('is not stuck while others have the processor, but blocked in the end', async () => {
-    watched = new Watched();
-    watched.cpuMs = 100;
-    watched.first = 'postMessage("running")';
-    watched.thread.start();
-    await watched.until(1, 'running');
-    let nowMs = performance.now();
-    watched.beat++;
-    watched.thread.check(nowMs);
-    // It works for a quarter of the time: 900 ms of its own in 3.6 s.
-    for (let turn = 0; turn < 9; turn++) {
-      watched.cpuMs += 100;
+  // Seen once, with the machine busy: the runtime did not tell of the second end within 15 s.
+  test(
+    'is not stuck while others have the processor, but blocked in the end',
+    async () => {
+      watched = new Watched();
+      watched.cpuMs = 100;
+      watched.first = 'postMessage("running")';
+      watched.thread.start();
+      await watched.until(1, 'running');
+      let nowMs = performance.now();
+      watched.beat++;
+      watched.thread.check(nowMs);
+      // It works for a quarter of the time: 900 ms of its own in 3.6 s.
+      for (let turn = 0; turn < 9; turn++) {
+        watched.cpuMs += 100;
+        watched.thread.check((nowMs += 400));
+      }
+      expect(watched.heard).toEqual(['spawned', 'running']);
+      watched.cpuMs += 101;
       watched.thread.check((nowMs += 400));
-    }
-    expect(watched.heard).toEqual(['spawned', 'running']);
-    watched.cpuMs += 101;
-    watched.thread.check((nowMs += 400));
-    await watched.until(1, 'closed');
+      await watched.until(1, 'closed');
 
-    await watched.until(2, 'running');
-    watched.beat++;
-    nowMs = performance.now();
-    watched.thread.check(nowMs);
-    watched.thread.check(nowMs + WATCH.blockedMs - 1);
-    expect(watched.thread.alive).toBe(true);
-    watched.thread.check(nowMs + WATCH.blockedMs);
-    await watched.until(2, 'closed');
-  });
+      await watched.until(2, 'running');
+      watched.beat++;
+      nowMs = performance.now();
+      watched.thread.check(nowMs);
+      watched.thread.check(nowMs + WATCH.blockedMs - 1);
+      expect(watched.thread.alive).toBe(true);
+      watched.thread.check(nowMs + WATCH.blockedMs);
+      await watched.until(2, 'closed');
+    },
+    { retry: 2 },
+  );
 
   test('that is retired or stopped has no successor', async () => {
     watched = new Watched();
