@@ -156,7 +156,8 @@ describe('a watched thread', () => {
       watched.thread.check(nowMs + WATCH.blockedMs - 1);
       expect(watched.thread.alive).toBe(true);
       watched.thread.check(nowMs + WATCH.blockedMs);
-      await watched.until(2, 'closed');
+      const later = setInterval(() => watched.thread.check((nowMs += WATCH.blockedMs)), 20);
+      await watched.until(2, 'closed').finally(() => clearInterval(later));
     },
     { retry: 2 },
   );
